@@ -1,0 +1,3 @@
+import { project } from '../../tools/presets/vitest.ts'
+
+export default project('queue')
