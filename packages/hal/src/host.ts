@@ -1,0 +1,46 @@
+import type { MemoryRegion } from './memory/region.ts'
+
+/**
+ * The host's means, as far as floors above `linux` need them. Injected, so that everything else runs on any platform, and
+ * so that a test can count what is asked of the host.
+ */
+export interface Host {
+  readonly name: string
+  /** Creates a memfd region, sealed against resizing. @throws ENOMEM, ENOTSUP */
+  createRegion(byteLength: number, name: string): MemoryRegion
+  /** Maps an inherited memfd as a region. */
+  mapRegion(fd: number, byteLength: number): MemoryRegion
+  /** Unmaps nothing (the engine owns the addresses) but closes the memfd. */
+  closeRegion(region: MemoryRegion): void
+  /** CPUs on which this process may run. */
+  cpus(): readonly number[]
+  /** Pins the calling thread. @throws EINVAL when `cpu` is not one of `cpus()`. */
+  pinThread(cpu: number): void
+  /**
+   * poll(2) for readability: blocks the calling thread for at most `nanoseconds` (rounded up to a millisecond only where
+   * the kernel offers no better) and returns the number of ready descriptors. Prepared once, so that a wait allocates
+   * nothing.
+   */
+  createPoller(fds: readonly number[]): Poller
+  createEventFd(): number
+  writeEventFd(fd: number): void
+  /** Resets it; false when it was not set. */
+  readEventFd(fd: number): boolean
+  closeFd(fd: number): void
+  /**
+   * Calls `ready` on this thread's Node loop whenever `fd` is readable, or undefined where that is not possible (in
+   * workers, or without the symbols): the run loop then polls by timer.
+   */
+  watch(fd: number, ready: () => void): Watcher | undefined
+}
+
+export interface Poller {
+  wait(nanoseconds: number): number
+  close(): void
+}
+
+export interface Watcher {
+  /** `ready` is called at most once for each `resume`. */
+  resume(): void
+  close(): void
+}
