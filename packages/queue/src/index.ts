@@ -1,1 +1,5 @@
-export {}
+export * from './datagram-burst.ts'
+export * from './network-libos.ts'
+export * from './queue-runtime.ts'
+export * from './scatter-gather.ts'
+export * from './types.ts'

@@ -1,0 +1,123 @@
+import type { Clock, FramePool, Host, NetQueue, NetQueueGrant, WakeSource } from '@parakernel/hal'
+
+/**
+ * Something that the run loop polls: a device queue with the stack above it, a ring from another partition, a memory queue.
+ * None of the calls may block or throw.
+ */
+export interface Pollable {
+  /** Does a bounded amount of work and returns how much (frames, messages, completions); 0 when there was none. */
+  poll(now: number): number
+  readonly wake: WakeSource
+  /** Asks for a wake-up, then looks once more; true: there is work, do not sleep. */
+  arm(): boolean
+  /** Time of the next thing that will happen by itself (a delivery on a virtual clock), Infinity when there is none. */
+  nextEvent?(): number
+}
+
+/** Opaque; 0 is never a timer. */
+export type TimerId = number
+
+export interface Timers {
+  /** Calls `task(now)` once at `time` (absolute nanoseconds on the loop's clock), or in the next round if that is past. O(1). */
+  at(time: number, task: (now: number) => void): TimerId
+  /** Calls `task` every `period` nanoseconds from `first` on, without drift; late rounds are not made up for. */
+  every(period: number, task: (now: number) => void, first?: number): TimerId
+  /** O(1). False when the timer has fired, was cancelled, or never was. */
+  cancel(id: TimerId): boolean
+  /** Earliest time at which a timer is due, Infinity when there is none. Never later than the true one. */
+  next(): number
+  readonly size: number
+}
+
+/** How a loop with nothing to do waits: burn the core, burn it for a while and then sleep, or sleep at once. */
+export interface WaitPolicy {
+  readonly kind: 'spin' | 'hybrid' | 'sleep'
+  /** Nanoseconds without work after which a hybrid loop sleeps. */
+  readonly spin?: number
+}
+
+/** What floors above may use of the run loop of their thread. */
+export interface Loop {
+  readonly clock: Clock
+  readonly timers: Timers
+  /** The clock as read at the start of the current round: free to read, at most one round old. */
+  readonly now: number
+  add(pollable: Pollable): void
+  remove(pollable: Pollable): void
+  /** Runs `task` at the end of the current round, or in the next one. */
+  defer(task: () => void): void
+  /** One round: polls everything, runs due timers and deferred tasks; returns the work done. Not re-entrant. */
+  runOnce(): number
+  /**
+   * Runs rounds in the calling thread until `done()` or `deadline` (absolute nanoseconds), waiting by the loop's policy;
+   * returns `done()`. On a virtual clock, time jumps to the next event when there is no work, and the call returns
+   * false when nothing can ever happen again. Blocks Node's own loop meanwhile.
+   */
+  runUntil(done: () => boolean, deadline?: number): boolean
+}
+
+/** One end of a shared ring between two partitions, as plain clonable data. */
+export interface RingDescriptor {
+  readonly buffer: SharedArrayBuffer
+  /** Power of two. */
+  readonly slots: number
+  /** Bytes a slot, a multiple of 8. */
+  readonly slotBytes: number
+  /** Wake word of the consumer's partition. */
+  readonly wake: SharedArrayBuffer
+}
+
+/** What the code of a partition gets when it starts, in its own thread. */
+export interface PartitionContext<Data = unknown> {
+  readonly name: string
+  /** From 0. */
+  readonly index: number
+  /** Partitions in the machine. */
+  readonly partitions: number
+  readonly loop: Loop
+  readonly clock: Clock
+  readonly host: Host | undefined
+  /** Over the lease's window; every queue below attaches with it. */
+  readonly pool: FramePool
+  readonly queues: readonly NetQueue[]
+  /** Incoming and outgoing rings by partner partition; undefined at the own index. */
+  readonly incoming: readonly (RingDescriptor | undefined)[]
+  readonly outgoing: readonly (RingDescriptor | undefined)[]
+  /** Region bytes of the lease beside the frame window, for the partition's own use (a store, a log). */
+  readonly heap: { readonly byteOffset: number; readonly byteLength: number }
+  readonly data: Data
+}
+
+/** What a partition module exports as `partition`. */
+export type PartitionMain<Data = unknown> = (
+  context: PartitionContext<Data>,
+) => PartitionExports | Promise<PartitionExports> | undefined | Promise<undefined>
+
+export interface PartitionExports {
+  /** Control calls from `PartitionHandle.call`; arguments and results are clonable. */
+  readonly methods?: Readonly<Record<string, (...args: never[]) => unknown>>
+  /** Called once when the machine stops, before the queues are detached. */
+  stop?(): void | Promise<void>
+}
+
+/** What the control thread hands to a partition's thread: everything that a `PartitionContext` is made of. Clonable. */
+export interface PartitionPlan<Data = unknown> {
+  readonly name: string
+  readonly index: number
+  readonly partitions: number
+  /** Module with the export `partition`. */
+  readonly module: string
+  readonly grants: readonly NetQueueGrant[]
+  readonly window: NetQueueGrant['window']
+  readonly heap: { readonly byteOffset: number; readonly byteLength: number }
+  readonly incoming: readonly (RingDescriptor | undefined)[]
+  readonly outgoing: readonly (RingDescriptor | undefined)[]
+  /** Core to pin the thread to, or undefined. */
+  readonly cpu: number | undefined
+  readonly wait: WaitPolicy
+  /** Module with the export `host` (a `Host`), or undefined to run without one. */
+  readonly hostModule: string | undefined
+  readonly deviceReserve?: number
+  readonly debugFrames?: boolean
+  readonly data: Data
+}

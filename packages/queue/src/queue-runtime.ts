@@ -1,0 +1,49 @@
+import type { ErrorCode } from '@parakernel/hal'
+import type { Loop } from '@parakernel/kernel'
+import type { ScatterGatherArray } from './scatter-gather.ts'
+import type { Completion, QueueDescriptor, QueueToken, SocketAddress } from './types.ts'
+
+/** A queue behind a descriptor, as its libOS implements it. */
+export interface QueueOwner {
+  /** Gives up what stands behind `token` (a pop that waits, a push that was not sent); the runtime completes it. */
+  cancel(qd: QueueDescriptor, token: QueueToken): void
+}
+
+/**
+ * Descriptors and tokens of one thread, shared by every libOS in it, so that one wait spans them all. The upper half is the
+ * application's, the lower half the libOSes'.
+ */
+export interface QueueRuntime {
+  readonly loop: Loop
+
+  // The application's half. Each token is redeemed exactly once, by one of these.
+
+  /** Runs the loop until `token` completes. @throws ETIMEDOUT after `timeout` ns (the token stays), EINVAL for an unknown token */
+  wait(token: QueueToken, timeout?: number): Completion
+  /** The first of `tokens` to complete; index in the list. @throws as `wait` */
+  waitAny(tokens: readonly QueueToken[], timeout?: number): { readonly index: number; readonly completion: Completion }
+  /** The next completion of any token that nobody else waits for; undefined on timeout. Costs the same for any number of tokens. */
+  waitNext(timeout?: number): Completion | undefined
+  /** The friendly face of the same completions: one promise an operation, resolved also with `failed`. */
+  completion(token: QueueToken): Promise<Completion>
+  /** Ends a pending token with ECANCELED; false when it had completed (it is still to be redeemed) or is unknown. */
+  cancel(token: QueueToken): boolean
+  /** Tokens issued and not redeemed. */
+  readonly outstanding: number
+
+  // The libOSes' half.
+
+  /** @throws EMFILE */
+  open(owner: QueueOwner): QueueDescriptor
+  /** Fails every pending token of `qd` with ECANCELED, and forgets the descriptor. */
+  close(qd: QueueDescriptor): void
+  /** @throws ENOBUFS when too many tokens are outstanding: redeem some first */
+  issue(qd: QueueDescriptor): QueueToken
+  isPending(token: QueueToken): boolean
+  completePush(token: QueueToken, bytes: number): void
+  completePop(token: QueueToken, sga: ScatterGatherArray, source: SocketAddress | undefined): void
+  completeAccept(token: QueueToken, accepted: QueueDescriptor, peer: SocketAddress): void
+  completeConnect(token: QueueToken): void
+  completeClose(token: QueueToken): void
+  fail(token: QueueToken, code: ErrorCode, message: string): void
+}
