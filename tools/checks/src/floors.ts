@@ -1,0 +1,30 @@
+/**
+ * The house: a package imports only from the packages named here, all of them on lower floors. Suites stand outside the
+ * floors: no package's source imports them, and they may import the contracts that they test.
+ */
+export const FLOORS: Readonly<Record<string, { readonly floor: number; readonly imports: readonly string[] }>> = {
+  hal: { floor: 0, imports: [] },
+  linux: { floor: 1, imports: ['hal'] },
+  emulated: { floor: 2, imports: ['hal'] },
+  probes: { floor: 2, imports: ['hal'] },
+  'af-xdp': { floor: 2, imports: ['hal', 'linux'] },
+  kernel: { floor: 3, imports: ['hal'] },
+  queue: { floor: 4, imports: ['hal', 'kernel'] },
+  net: { floor: 5, imports: ['hal', 'kernel', 'queue'] },
+  host: { floor: 5, imports: ['hal', 'kernel', 'queue'] },
+  mica: { floor: 5, imports: ['hal'] },
+  config: { floor: 7, imports: ['hal', 'kernel', 'queue'] },
+}
+
+export const SUITES: Readonly<Record<string, readonly string[]>> = {
+  'hal-conformance': ['hal'],
+  'libos-conformance': ['hal', 'kernel', 'queue'],
+}
+
+/** Module specifiers that a source file imports from the workspace, statically or dynamically. */
+export function workspaceImports(source: string): string[] {
+  const found = source.matchAll(
+    /(?:from\s+|import\s*\(\s*|import\s+|require\s*\(\s*|resolve\s*\(\s*)['"]@parakernel\/([a-z-]+)/g,
+  )
+  return [...new Set([...found].map((match) => match[1] as string))]
+}
