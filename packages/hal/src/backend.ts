@@ -75,8 +75,13 @@ export interface NetBackendOptions {}
 // biome-ignore lint/suspicious/noEmptyInterface: open for declaration merging
 export interface NetDecoratorOptions {}
 
+/** What `grant.module` exports as `backend`. A decorator's is asynchronous: it first loads the module of the grant it carries. */
+export interface NetQueueAttacher {
+  attach(grant: NetQueueGrant, context: AttachContext): NetQueue | Promise<NetQueue>
+}
+
 /** Attaches a grant in the current thread, whichever backend or decorator made it. */
 export async function attachNetQueue(grant: NetQueueGrant, context: AttachContext): Promise<NetQueue> {
-  const { backend } = (await import(grant.module)) as { backend: Pick<NetBackend, 'attach'> }
+  const { backend } = (await import(grant.module)) as { backend: NetQueueAttacher }
   return backend.attach(grant, context)
 }

@@ -9,7 +9,10 @@ import type { NetCounters, NetStatistics } from './statistics.ts'
 
 /** What a control thread hands to whoever shall use a queue. Plain clonable data: it crosses `postMessage` as it is. */
 export interface NetQueueGrant<Transport = unknown> {
-  /** Module that exports the backend under the name `backend`; the holder's thread imports it to attach. */
+  /**
+   * URL of a module that exports the backend under the name `backend`; the holder's thread imports it to attach. A bare
+   * package name does not do: it would be looked up from this package.
+   */
   readonly module: string
   /** Name of the device, as in errors and statistics. */
   readonly device: string
@@ -124,6 +127,13 @@ export interface NetQueue {
 
   /** Asks for a wake-up when something arrives, then looks once more: true means that there is work, do not sleep. */
   arm(): boolean
+
+  /**
+   * When the queue will have work that no wake-up announces (a packet that is still delayed, on a simulated link or by a
+   * fault injector), in nanoseconds on the holder's clock; `Infinity` when there is none. A loop that sleeps wakes at that time
+   * at the latest. Absent: never.
+   */
+  nextEvent?(): number
 
   /** Replaces what this queue's holder wants to receive; the device takes the union over its queues. @throws ENOTSUP */
   setReceiveFilter(filter: ReceiveFilter): void

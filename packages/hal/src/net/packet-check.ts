@@ -1,5 +1,13 @@
 import type { FramePool } from '../memory/frame-pool.ts'
-import { CHECKSUM_WANTED, END_OF_PACKET, type NetBurst, REFUSED, SEGMENT_ANY } from './burst.ts'
+import {
+  CHECKSUM_WANTED,
+  COLUMN_VLAN,
+  END_OF_PACKET,
+  type NetBurst,
+  REFUSED,
+  SEGMENT_ANY,
+  VLAN_TAGGED,
+} from './burst.ts'
 import type { NetCapabilities } from './capabilities.ts'
 import { TX_INVALID_DESCRIPTORS, TX_TOO_LONG, TX_UNSUPPORTED } from './statistics.ts'
 
@@ -34,8 +42,12 @@ export function checkPacket(
     total += bytes
   }
   if ((flags[end - 1] & END_OF_PACKET) === 0) return TX_INVALID_DESCRIPTORS
-  const asked = flags[start] & (SEGMENT_ANY | CHECKSUM_WANTED)
+  const asked = flags[start] & (SEGMENT_ANY | CHECKSUM_WANTED | VLAN_TAGGED)
   if (asked !== 0) {
+    if ((asked & VLAN_TAGGED) !== 0) {
+      if ((capabilities.columns & COLUMN_VLAN) === 0) return TX_UNSUPPORTED
+      if ((burst.columns & COLUMN_VLAN) === 0) return TX_INVALID_DESCRIPTORS
+    }
     const segment = asked & SEGMENT_ANY
     if ((segment & ~capabilities.transmitSegmentation) !== 0) return TX_UNSUPPORTED
     if ((asked & CHECKSUM_WANTED) !== 0 && !capabilities.checksum.computes) return TX_UNSUPPORTED
