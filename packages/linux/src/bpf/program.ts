@@ -1,0 +1,51 @@
+import { ParakernelError } from '@parakernel/hal'
+import { EACCES, EINVAL, systemError } from '../errno.ts'
+import { foreign } from '../ffi/foreign.ts'
+import { BpfAttributes, bpf } from './command.ts'
+import { BPF_PROG_LOAD } from './constants.ts'
+
+export interface BpfProgramOptions {
+  /** `BPF_PROG_TYPE_*`. */
+  readonly type: number
+  /** Attach type the program will be used with, where the kernel wants to know at load; 0 otherwise. */
+  readonly attachType?: number
+  /** Encoded instructions, 8 bytes each (see `BpfAssembler`). */
+  readonly code: Uint8Array
+  /** At most 15 bytes; shown by bpftool. */
+  readonly name: string
+}
+
+const LOG_BYTES = 1 << 18
+
+/**
+ * Verifies and loads a program. Returns its descriptor, which the caller closes.
+ * Throws EINVAL with the verifier's log as cause when the kernel rejects the code, EPERM without the capability.
+ */
+export function loadBpfProgram({ type, attachType = 0, code, name }: BpfProgramOptions): number {
+  const license = new TextEncoder().encode('Dual MIT/GPL\0')
+  const attributes = () =>
+    new BpfAttributes()
+      .u32(0, type)
+      .u32(4, code.length >> 3)
+      .pointer(8, code)
+      .pointer(16, license)
+      .name(48, name)
+      .u32(68, attachType)
+  const descriptor = bpf(BPF_PROG_LOAD, attributes())
+  if (descriptor >= 0) return descriptor
+
+  const errno = foreign().errno()
+  const failed = { call: 'bpf(PROG_LOAD)', subject: `bpf program ${name}` }
+  if (errno !== EINVAL && errno !== EACCES) throw systemError(errno, failed)
+  // Once more with a log: the verifier's own words are the only useful explanation. EACCES is a verdict of the verifier
+  // too, unless the log stays empty.
+  const log = new Uint8Array(LOG_BYTES)
+  const again = bpf(BPF_PROG_LOAD, attributes().u32(24, 1).u32(28, LOG_BYTES).pointer(32, log))
+  if (again >= 0) return again
+  const text = new TextDecoder().decode(log.subarray(0, log.indexOf(0)))
+  if (text === '') throw systemError(errno, failed)
+  throw new ParakernelError('EINVAL', 'the kernel rejects the program', {
+    subject: failed.subject,
+    cause: new Error(text),
+  })
+}

@@ -1,0 +1,53 @@
+import { createRegionMemory, type MemoryRegion, ParakernelError } from '@parakernel/hal'
+import { check } from '../errno.ts'
+import { calls } from '../ffi/calls.ts'
+import { foreign } from '../ffi/foreign.ts'
+import { createSealedMemfd, descriptorSize } from './memfd.ts'
+import { MAP_FIXED, MAP_SHARED, mmap } from './mmap.ts'
+
+/**
+ * Creates the memfd kind of a region: the pages of a fixed-size shared `WebAssembly.Memory` are replaced in place by a
+ * sealed memfd's, so that every view, worker and WASM kernel of this process and every process that inherits the
+ * descriptor see the same bytes. `name` shows in /proc.
+ * Throws ENOMEM, EMFILE; ENOSYS without the FFI.
+ */
+export function createMemfdRegion(byteLength: number, name: string): MemoryRegion {
+  // First the memory: its length is the rounded one that the memfd must have.
+  const memory = createRegionMemory(byteLength)
+  const fd = createSealedMemfd(name, memory.buffer.byteLength)
+  return layOver(memory, fd, `memfd region ${name}`)
+}
+
+/**
+ * Maps an inherited memfd as a region. `byteLength` is that of the region that the other process created.
+ * Throws EINVAL when the memfd is shorter: touching what lies beyond its end would kill the process.
+ */
+export function mapMemfdRegion(fd: number, byteLength: number): MemoryRegion {
+  const subject = `memfd ${fd}`
+  const memory = createRegionMemory(byteLength)
+  const size = descriptorSize(fd, subject)
+  if (size < memory.buffer.byteLength) {
+    throw new ParakernelError('EINVAL', `holds ${size} bytes, the region needs ${memory.buffer.byteLength}`, {
+      subject,
+      remedy: 'Pass the byteLength of the region that was created with it',
+    })
+  }
+  return layOver(memory, fd, subject)
+}
+
+/** Closes the memfd. The pages stay mapped: the engine owns the addresses, and views over them may live. */
+export function closeRegion(region: MemoryRegion): void {
+  if (region.fd >= 0) check(calls().close(region.fd), { call: 'close', subject: `memfd ${region.fd}` })
+}
+
+/** Address of a region's first byte in this process. It never moves, since the memory has a fixed size. */
+export function regionAddress(region: MemoryRegion): number {
+  return foreign().addressOf(region.buffer)
+}
+
+function layOver(memory: MemoryRegion['memory'], fd: number, subject: string): MemoryRegion {
+  const buffer = memory.buffer as SharedArrayBuffer
+  const address = foreign().addressOf(buffer)
+  mmap(address, buffer.byteLength, MAP_SHARED | MAP_FIXED, fd, 0, subject)
+  return { kind: 'memfd', memory, buffer, byteLength: buffer.byteLength, fd }
+}
