@@ -1,1 +1,6 @@
-export {}
+export * from './compose/compose.ts'
+export * from './compose/machine.ts'
+export * from './load-config.ts'
+export * from './partition/start-network.ts'
+export * from './settings/config.ts'
+export * from './settings/resolved.ts'

@@ -1,0 +1,59 @@
+import type { Clock, NetDevice, NetStatistics } from '@parakernel/hal'
+import type { Loop } from '@parakernel/kernel'
+import type { ResolvedConfig } from '../settings/resolved.ts'
+
+export interface ComposeOptions<Data = unknown> {
+  /** The module that every partition runs: a URL (`new URL('./partition.js', import.meta.url)`) with the export `partition`. */
+  readonly partition: URL | string
+  /** What the partition finds as `context.data`: clonable, the same for all, or made for each. */
+  readonly data?: Data | ((partition: number) => Data)
+  /** In errors, thread names and statistics; default `machine`. */
+  readonly name?: string
+  /** A device that is already open, instead of the config's backend; it stays the caller's to close. */
+  readonly devices?: { readonly network?: NetDevice }
+  /** Between every two partitions there is a ring each way; default 256 slots of 2048 bytes. */
+  readonly rings?: { readonly slots: number; readonly slotBytes: number }
+  /** Runs the partitions in the calling thread, on one loop, instead of in workers. Default false. */
+  readonly inline?: boolean
+  /** A virtual clock implies `inline`: drive the machine by `machine.loop.runUntil`. Default: the host's monotonic clock. */
+  readonly clock?: Clock
+  /** Stops the machine in order on SIGINT and SIGTERM; a second signal ends the process at once. Default true. */
+  readonly signals?: boolean
+  /** Warnings that the user should see; default `console.warn`. */
+  readonly warn?: (message: string) => void
+}
+
+export type Exit =
+  | { readonly reason: 'stopped' }
+  | { readonly reason: 'signal'; readonly signal: 'SIGINT' | 'SIGTERM' }
+  /** A partition ended by itself; the others were stopped. */
+  | { readonly reason: 'failed'; readonly error: Error }
+
+export interface MachineStatistics {
+  /** Of the device as the partitions see it, probes included; undefined without a device. */
+  readonly device: NetStatistics | undefined
+  readonly queues: readonly NetStatistics[]
+  /** Counters of each partition's libOS by group; undefined for a partition that has started none. */
+  readonly partitions: readonly (Readonly<Record<string, Readonly<Record<string, number>>>> | undefined)[]
+}
+
+/** A config that runs. */
+export interface Machine {
+  readonly name: string
+  readonly config: ResolvedConfig
+  readonly partitions: number
+  /** The device that the partitions' queues are of, with its probes around it. */
+  readonly device: NetDevice | undefined
+  /** The loop of the partitions that run in this thread; undefined when they run in workers. */
+  readonly loop: Loop | undefined
+  /**
+   * Calls a method that a partition's module returned under `methods`. Arguments and result are cloned.
+   * @throws what the method throws; ENOSYS for a method that it does not have; ECANCELED when the machine stops meanwhile
+   */
+  call<Result = unknown>(partition: number, method: string, ...args: unknown[]): Promise<Result>
+  statistics(): Promise<MachineStatistics>
+  /** Stops everything in the reverse order of its start. Idempotent; resolves when all is given back. */
+  stop(): Promise<void>
+  /** Resolves when the machine has stopped, and why. Never rejects. */
+  readonly exited: Promise<Exit>
+}

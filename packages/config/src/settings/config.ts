@@ -1,0 +1,113 @@
+import type { NetBackendOptions, NetDecoratorOptions } from '@parakernel/hal'
+import type { WaitPolicy } from '@parakernel/kernel'
+import type { NetworkLibOSOptions } from '@parakernel/queue'
+
+/** Names that packages have declared by merging into the interfaces of `hal` and `queue`. */
+export type LibOSName = keyof NetworkLibOSOptions & string
+export type BackendName = keyof NetBackendOptions & string
+export type ProbeName = keyof NetDecoratorOptions & string
+
+/** A package that declares no types: its options are checked when it is loaded, against the specs it exports. */
+export type PackageName = `@${string}/${string}` | `parakernel-${string}`
+
+type KeyOfAny<Union> = Union extends unknown ? keyof Union : never
+type ValueOfAny<Union, Key extends PropertyKey> = Union extends unknown
+  ? Key extends keyof Union
+    ? Union[Key]
+    : never
+  : never
+
+/** Options of whichever is chosen elsewhere (a preset, the environment): any key of any of them. */
+type OptionsOfAny<Options> = {
+  readonly [Key in KeyOfAny<Options[keyof Options]>]?: ValueOfAny<Options[keyof Options], Key>
+}
+
+/** One layer of config need not be complete: the interface may come from a flag, the rest from a file. */
+type OptionsOf<Options, Name extends keyof Options> = Readonly<
+  Partial<Omit<Options[Name], 'libos' | 'backend' | 'probes'>>
+>
+
+type Untyped = { readonly [option: string]: unknown }
+
+/** A decorator around the device, with its options beside its name: `{ probe: 'pcap', path: 'out.pcap' }`. */
+export type ProbeConfig =
+  | { [Name in ProbeName]: { readonly probe: Name } & Readonly<NetDecoratorOptions[Name]> }[ProbeName]
+  | ({ readonly probe: PackageName } & Untyped)
+
+type Probes = { readonly probes?: readonly ProbeConfig[] }
+
+/** The host's own stack stands on no device. */
+type NoBackend = 'host'
+
+type WithBackend<LibOS> =
+  | { [Name in BackendName]: { readonly backend: Name } & OptionsOf<NetBackendOptions, Name> & LibOS }[BackendName]
+  | ({ readonly backend?: undefined } & OptionsOfAny<NetBackendOptions> & LibOS)
+
+/**
+ * The network: a libOS, the backend it stands on, probes around that backend, and the options of all of them in one
+ * object. What may be written follows from the names: `libos` and `backend` discriminate.
+ */
+export type NetworkConfig = Probes &
+  (
+    | {
+        [Name in LibOSName]: Name extends NoBackend
+          ? { readonly libos: Name; readonly backend?: undefined } & OptionsOf<NetworkLibOSOptions, Name>
+          : WithBackend<{ readonly libos: Name } & OptionsOf<NetworkLibOSOptions, Name>>
+      }[LibOSName]
+    | WithBackend<{ readonly libos?: undefined } & OptionsOfAny<NetworkLibOSOptions>>
+    | ({ readonly libos?: LibOSName | PackageName; readonly backend: PackageName } & Untyped)
+    | ({ readonly libos: PackageName; readonly backend?: BackendName | PackageName } & Untyped)
+  )
+
+/** Bytes: a number, or a number with a unit. */
+export type ByteSize = number | `${number}${'KiB' | 'MiB' | 'GiB'}`
+
+export interface FramesConfig {
+  /** Frames of each partition; default 4096. */
+  readonly count?: number
+  /** Bytes a frame, a multiple of 64; default 2048. */
+  readonly size?: number
+  /** Frames that only devices may take, so that an application which hoards frames does not starve them; default 1/4 of `count`. */
+  readonly reserve?: number
+  /** Checks every frame for double free, use after transmit and foreign writers. Slow; default false. */
+  readonly debug?: boolean
+}
+
+export interface WaitConfig {
+  readonly kind?: WaitPolicy['kind']
+  /** Nanoseconds without work after which a hybrid loop sleeps; default 50 000. */
+  readonly spin?: number
+}
+
+/** What `parakernel.config.ts` exports. Every key is optional: layers complete one another, see `loadConfig`. */
+export interface Config {
+  /** A named set of values under this file's: `emulated`, `host`, `af-xdp`, or one of the application's. */
+  readonly preset?: 'emulated' | 'host' | 'af-xdp' | (string & {})
+  readonly network?: NetworkConfig
+  /** Partitions, each with its own thread, queues and memory; default 1. */
+  readonly partitions?: number
+  /**
+   * Cores of the partitions in order; `auto` gives each a core of its own while one is left over for the control thread,
+   * `none` (default) leaves placement to the scheduler.
+   */
+  readonly cpus?: readonly number[] | 'auto' | 'none'
+  /** How a partition with nothing to do waits; default hybrid. */
+  readonly wait?: WaitConfig
+  readonly frames?: FramesConfig
+  /** Bytes of each partition beside its frames, for the application's own structures; default 0. */
+  readonly heap?: ByteSize
+  /** What lies under frames and heap: the engine's pages, or a sealed memfd that another process may map. Default `plain`. */
+  readonly memory?: 'plain' | 'memfd'
+  /**
+   * The door to the host's means (pinning, poll, memfd), a module that exports `host`. `auto` (default) takes
+   * `@parakernel/linux` where it is installed and loads, and goes without elsewhere.
+   */
+  readonly host?: 'auto' | 'none' | (string & {})
+  /** The application's own settings, by the specs that it gave to `loadConfig`. */
+  readonly app?: Readonly<Record<string, unknown>>
+}
+
+/** Types a config, and completes it in an editor. Returns its argument. */
+export function defineConfig(config: Config): Config {
+  return config
+}

@@ -1,0 +1,55 @@
+import type { NetBackend, NetDecorator } from '@parakernel/hal'
+import type { WaitPolicy } from '@parakernel/kernel'
+import type { NetworkLibOSFactory } from '@parakernel/queue'
+
+/** Where a value came from, in order of precedence. */
+export interface Origin {
+  readonly layer: 'flag' | 'environment' | 'file' | 'preset' | 'default'
+  /** `--backend`, `PARAKERNEL_NETWORK__BACKEND`, `parakernel.config.ts`, the preset's or the package's name. */
+  readonly name: string
+}
+
+/** A package that a config names, found and loaded. */
+export interface Loaded<Export> {
+  /** As in the config. */
+  readonly name: string
+  /** URL of its module: any thread can import it. */
+  readonly url: string
+  readonly export: Export
+}
+
+/** Every setting with its value: what a machine is made from. Plain data. */
+export interface Settings {
+  readonly network: {
+    readonly libos: string
+    /** Undefined for a libOS that stands on no device. */
+    readonly backend: string | undefined
+    readonly libosOptions: Readonly<Record<string, unknown>>
+    readonly backendOptions: Readonly<Record<string, unknown>>
+    readonly probes: readonly { readonly probe: string; readonly options: Readonly<Record<string, unknown>> }[]
+  }
+  readonly partitions: number
+  readonly cpus: readonly number[] | 'auto' | 'none'
+  readonly wait: Required<WaitPolicy>
+  readonly frames: { readonly count: number; readonly size: number; readonly reserve: number; readonly debug: boolean }
+  readonly heap: number
+  readonly memory: 'plain' | 'memfd'
+  readonly host: string
+  readonly app: Readonly<Record<string, unknown>>
+}
+
+/** A config that was checked: complete, with its packages loaded, and with the origin of every value. */
+export interface ResolvedConfig {
+  readonly settings: Settings
+  /** By path: `network.backend`, `frames.count`. */
+  readonly origins: ReadonlyMap<string, Origin>
+  /** The values again, by the same paths, as `--print-config` shows them. */
+  readonly values: ReadonlyMap<string, unknown>
+  /** The file that was read, if any. */
+  readonly file: string | undefined
+  /** URL that packages are looked up from. */
+  readonly application: string
+  readonly libos: Loaded<NetworkLibOSFactory<object>>
+  readonly backend: Loaded<NetBackend<object>> | undefined
+  readonly probes: readonly Loaded<NetDecorator<object>>[]
+}
