@@ -1,1 +1,8 @@
-export {}
+export { type Geometry, type GeometryOptions, itemBytes, type MicaMode, planPartition } from './geometry.ts'
+export { bucketOf, keyhash, partitionOf, tagOf } from './keyhash.ts'
+export { MAX_KEY_BYTES, MAX_VALUE_BYTES } from './layout.ts'
+export * from './operations.ts'
+export { type KernelChoice, type MicaConcurrency, MicaPartition, type MicaPartitionOptions } from './partition.ts'
+export { RequestBatch } from './request-batch.ts'
+export { countersOf, type MicaStatistics, snapshotOf } from './statistics.ts'
+export { type Bytes, MicaStore, type SetOptions, type StoredItem } from './store.ts'
