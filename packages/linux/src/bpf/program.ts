@@ -1,5 +1,5 @@
 import { ParakernelError } from '@parakernel/hal'
-import { EACCES, EINVAL, systemError } from '../errno.ts'
+import { EACCES, EAGAIN, EINVAL, systemError } from '../errno.ts'
 import { foreign } from '../ffi/foreign.ts'
 import { BpfAttributes, bpf } from './command.ts'
 import { BPF_PROG_LOAD } from './constants.ts'
@@ -31,10 +31,13 @@ export function loadBpfProgram({ type, attachType = 0, code, name }: BpfProgramO
       .pointer(16, license)
       .name(48, name)
       .u32(68, attachType)
-  const descriptor = bpf(BPF_PROG_LOAD, attributes())
-  if (descriptor >= 0) return descriptor
-
-  const errno = foreign().errno()
+  // A signal that arrives while the verifier runs (a child ended, say) stops it with EAGAIN.
+  let errno = EAGAIN
+  for (let attempt = 0; attempt < 16 && errno === EAGAIN; attempt++) {
+    const descriptor = bpf(BPF_PROG_LOAD, attributes())
+    if (descriptor >= 0) return descriptor
+    errno = foreign().errno()
+  }
   const failed = { call: 'bpf(PROG_LOAD)', subject: `bpf program ${name}` }
   if (errno !== EINVAL && errno !== EACCES) throw systemError(errno, failed)
   // Once more with a log: the verifier's own words are the only useful explanation. EACCES is a verdict of the verifier
