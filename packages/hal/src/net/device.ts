@@ -135,6 +135,12 @@ export interface NetQueue {
    */
   nextEvent?(): number
 
+  /**
+   * When something will next be there for `receive` or `reap`, in nanoseconds on the device's clock; Infinity when nothing
+   * is under way. Only devices that know their future have it: a run loop sleeps until then, or moves a virtual clock there.
+   */
+  nextEvent?(): number
+
   /** Replaces what this queue's holder wants to receive; the device takes the union over its queues. @throws ENOTSUP */
   setReceiveFilter(filter: ReceiveFilter): void
 
