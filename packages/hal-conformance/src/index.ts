@@ -1,1 +1,5 @@
-export {}
+export type { Case, Group } from './case.ts'
+export { groups } from './cases/index.ts'
+export type { ConformanceOptions, Fixture, Flow, SendOptions, SetupRequest, Wire } from './fixture.ts'
+export { buildPacket, type PacketOptions, sequenceOf, udpChecksumHolds } from './packets.ts'
+export { netDeviceConformance, titles } from './suite.ts'
