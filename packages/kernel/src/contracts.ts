@@ -46,6 +46,10 @@ export interface Loop {
   remove(pollable: Pollable): void
   /** Runs `task` at the end of the current round, or in the next one. */
   defer(task: () => void): void
+  /** Lets a driver that sleeps on Node's own loop go on at once: work was made outside of a round. Cheap when nobody sleeps. */
+  wake(): void
+  /** Asks the driver to let Node's own loop run after this round: a promise was resolved, say. */
+  requestYield(): void
   /** One round: polls everything, runs due timers and deferred tasks; returns the work done. Not re-entrant. */
   runOnce(): number
   /**

@@ -1,1 +1,5 @@
 export * from './contracts.ts'
+export { type DriverKind, RunLoop, type RunLoopOptions } from './loop/run-loop.ts'
+export { LOOP_COUNTERS, type LoopCounter, LoopCounters, type LoopStatistics } from './loop/statistics.ts'
+export { DEFAULT_SPIN } from './loop/waiting-policy.ts'
+export { TimerWheel } from './timers/timer-wheel.ts'

@@ -1,0 +1,36 @@
+/** Tasks for the end of a round. Two lists that take turns, whose storage is kept, so that a task costs no allocation. */
+export class DeferredQueue {
+  size = 0
+  #filling: (() => void)[] = []
+  #running: (() => void)[] = []
+
+  push(task: () => void): void {
+    const at = this.size++
+    if (at < this.#filling.length) this.#filling[at] = task
+    else this.#filling.push(task)
+  }
+
+  /** Runs what was there when it was called; what the tasks defer stays for the next call. Returns the number run. */
+  run(): number {
+    const count = this.size
+    if (count === 0) return 0
+    const tasks = this.#filling
+    this.#filling = this.#running
+    this.#running = tasks
+    this.size = 0
+    let i = 0
+    try {
+      while (i < count) {
+        const task = tasks[i]
+        tasks[i++] = nothing
+        task()
+      }
+    } finally {
+      // A task threw: the rest must not be lost with it.
+      for (; i < count; i++) this.push(tasks[i])
+    }
+    return count
+  }
+}
+
+function nothing(): void {}

@@ -1,0 +1,283 @@
+import { isMainThread } from 'node:worker_threads'
+import { type Clock, type Host, MonotonicClock, ParakernelError, type VirtualClock, WakeWord } from '@parakernel/hal'
+import type { Loop, Pollable, WaitPolicy } from '../contracts.ts'
+import { TimerWheel } from '../timers/timer-wheel.ts'
+import { BlockingSleeper } from './blocking-sleeper.ts'
+import { DeferredQueue } from './deferred-queue.ts'
+import { GuestDriver } from './guest-driver.ts'
+import { OwnerDriver } from './owner-driver.ts'
+import { BUSY_ROUNDS, LoopCounters, ROUNDS, SLEEPS, SLEEPS_AVOIDED, TIMERS, WORK } from './statistics.ts'
+import { spinBudget } from './waiting-policy.ts'
+import { collectWakeSources, type WakeSources } from './wake-sources.ts'
+
+/** Timers that one round fires at most; the rest is due in the next, after the queues had their turn. */
+const TIMERS_A_ROUND = 256
+/** Jumps of a virtual clock in a row that may find nothing to do, before this counts as a pollable's mistake. */
+const EMPTY_JUMPS = 100_000
+
+export interface RunLoopOptions {
+  /** Default: the host's monotonic clock. A `VirtualClock` makes the loop deterministic. */
+  readonly clock?: Clock
+  /** Needed to sleep on descriptors; without it they are polled every millisecond. */
+  readonly host?: Host
+  /** Default: hybrid, 50 us. */
+  readonly wait?: WaitPolicy
+  /** Shared memory of the wake word by which other threads wake this loop: its partition's. */
+  readonly wake?: SharedArrayBuffer
+  /** Shared memory for `LoopCounters`, so that another thread can read them. */
+  readonly counters?: SharedArrayBuffer
+}
+
+/**
+ * Who runs the loop. `guest` shares the thread with a Node program: a quantum of rounds, then Node's turn, and all
+ * waiting is done in Node's own loop. `owner` has the thread to itself: it blocks while there is nothing to do, and lets
+ * Node's loop run every few milliseconds and after each wake-up that brought no work.
+ */
+export type DriverKind = 'guest' | 'owner'
+
+export interface Driver {
+  start(): void
+  stop(): void
+  /** Something was added from outside of a round. */
+  wake(): void
+}
+
+/** The run loop of one thread. */
+export class RunLoop implements Loop {
+  readonly clock: Clock
+  readonly timers: TimerWheel
+  readonly host: Host | undefined
+  readonly wait: WaitPolicy
+  readonly counters: LoopCounters
+  now: number
+  /** Set by `requestYield`, cleared by the driver. */
+  yieldRequested = false
+
+  readonly #virtual: VirtualClock | undefined
+  readonly #own: WakeWord | undefined
+  readonly #counts: Float64Array
+  readonly #deferred = new DeferredQueue()
+  readonly #spin: number
+  readonly #pollables: Pollable[] = []
+  #cursor = 0
+  #running = false
+  /** Time of the first round of the current quiet spell, or -1. */
+  #quietSince = -1
+  #sources: WakeSources | undefined
+  #sleeper: BlockingSleeper | undefined
+  #driver: Driver | undefined
+  #driverKind: DriverKind | undefined
+
+  constructor(options: RunLoopOptions = {}) {
+    this.clock = options.clock ?? new MonotonicClock()
+    this.timers = new TimerWheel(this.clock)
+    this.timers.onEarlier = () => this.wake()
+    this.host = options.host
+    this.wait = options.wait ?? { kind: 'hybrid' }
+    this.counters = new LoopCounters(options.counters)
+    this.now = this.clock.now()
+    this.#virtual = 'advanceTo' in this.clock ? (this.clock as VirtualClock) : undefined
+    this.#own = options.wake === undefined ? undefined : new WakeWord(options.wake)
+    this.#counts = this.counters.values
+    this.#spin = spinBudget(this.wait)
+  }
+
+  /** Whether time moves only by this loop's own jumps. */
+  get virtual(): boolean {
+    return this.#virtual !== undefined
+  }
+
+  get pollables(): readonly Pollable[] {
+    return this.#pollables
+  }
+
+  add(pollable: Pollable): void {
+    if (this.#pollables.includes(pollable)) return
+    this.#pollables.push(pollable)
+    this.#sources = undefined
+    this.wake()
+  }
+
+  remove(pollable: Pollable): void {
+    const index = this.#pollables.indexOf(pollable)
+    if (index < 0) return
+    this.#pollables.splice(index, 1)
+    if (index <= this.#cursor) this.#cursor--
+    this.#sources = undefined
+    this.wake()
+  }
+
+  defer(task: () => void): void {
+    this.#deferred.push(task)
+    this.wake()
+  }
+
+  wake(): void {
+    if (!this.#running) this.#driver?.wake()
+  }
+
+  requestYield(): void {
+    this.yieldRequested = true
+  }
+
+  runOnce(): number {
+    if (this.#running) {
+      throw new ParakernelError('EBUSY', 'a round is running in this thread already', {
+        subject: 'run loop',
+        remedy: 'Do not wait inside of a poll, a timer or a handler: use `await runtime.completion(token)`, or defer',
+      })
+    }
+    this.#running = true
+    try {
+      const now = this.clock.now()
+      this.now = now
+      const timers = this.timers.run(now, TIMERS_A_ROUND)
+      let work = timers
+      const pollables = this.#pollables
+      for (this.#cursor = 0; this.#cursor < pollables.length; this.#cursor++) work += pollables[this.#cursor].poll(now)
+      work += this.#deferred.run()
+      const counts = this.#counts
+      counts[ROUNDS]++
+      if (work > 0) {
+        counts[BUSY_ROUNDS]++
+        counts[WORK] += work
+        counts[TIMERS] += timers
+        this.#quietSince = -1
+      } else if (this.#quietSince < 0) this.#quietSince = now
+      return work
+    } finally {
+      this.#running = false
+      this.#cursor = -1
+    }
+  }
+
+  runUntil(done: () => boolean, deadline = Infinity): boolean {
+    let emptyJumps = 0
+    for (;;) {
+      if (done()) return true
+      if (this.runOnce() > 0) {
+        emptyJumps = 0
+        if (done()) return true
+        if (this.now >= deadline) return false
+        continue
+      }
+      if (done()) return true
+      if (this.#virtual !== undefined) {
+        if (!this.jump(deadline)) return false
+        if (++emptyJumps > EMPTY_JUMPS) throw stuck()
+      } else {
+        if (this.now >= deadline) return false
+        if (this.idle) {
+          if (deadline === Infinity && this.inert) return false
+          this.block(deadline)
+        }
+      }
+    }
+  }
+
+  /** After a round without work: whether the policy says to sleep now. */
+  get idle(): boolean {
+    return this.#quietSince >= 0 && this.now - this.#quietSince >= this.#spin
+  }
+
+  /** True when nothing can ever happen here unless somebody else adds it: no pollables, timers or deferred tasks. */
+  get inert(): boolean {
+    return this.#pollables.length === 0 && this.#deferred.size === 0 && this.timers.next() === Infinity
+  }
+
+  /** The next time at which something happens by itself; past or present when tasks are deferred. */
+  nextEvent(): number {
+    if (this.#deferred.size > 0) return this.now
+    let time = this.timers.next()
+    for (let i = 0; i < this.#pollables.length; i++) {
+      const event = this.#pollables[i].nextEvent?.() ?? Infinity
+      if (event < time) time = event
+    }
+    return time
+  }
+
+  /**
+   * Moves a virtual clock on to the next event, or to `deadline` if that is earlier, and says whether there was an event
+   * to move to.
+   */
+  jump(deadline = Infinity): boolean {
+    const event = this.nextEvent()
+    if (event === Infinity || event > deadline) {
+      if (deadline < Infinity) this.#virtual?.advanceTo(deadline)
+      return false
+    }
+    this.#virtual?.advanceTo(event)
+    return true
+  }
+
+  /** Blocks the thread until something wakes it, the next event is due or `until` has come; not if there is work. */
+  block(until: number): void {
+    const sources = this.wakeSources()
+    this.#sleeper ??= new BlockingSleeper(sources, this.host)
+    const sleeper = this.#sleeper
+    sleeper.announce()
+    if (this.arm()) {
+      sleeper.cancel()
+      this.#counts[SLEEPS_AVOIDED]++
+      return
+    }
+    const duration = Math.min(until, this.nextEvent()) - this.clock.now()
+    if (duration <= 0) sleeper.cancel()
+    else {
+      this.#counts[SLEEPS]++
+      sleeper.sleep(duration)
+    }
+  }
+
+  /** Arms every pollable, and says whether one of them had work after all. */
+  arm(): boolean {
+    let work = false
+    for (let i = 0; i < this.#pollables.length; i++) if (this.#pollables[i].arm()) work = true
+    return work
+  }
+
+  wakeSources(): WakeSources {
+    if (this.#sources === undefined) {
+      this.#sources = collectWakeSources(this.#pollables, this.#own)
+      this.#sleeper?.close()
+      this.#sleeper = undefined
+    }
+    return this.#sources
+  }
+
+  /** Hands the loop to a driver; the default is `guest` in the main thread and `owner` in a worker. @throws EBUSY */
+  start(kind: DriverKind = isMainThread ? 'guest' : 'owner'): void {
+    if (this.#driverKind === kind) return
+    if (this.#driverKind !== undefined) {
+      throw new ParakernelError('EBUSY', `the ${this.#driverKind} driver runs this loop`, {
+        subject: 'run loop',
+        remedy: 'Stop it first',
+      })
+    }
+    this.#driverKind = kind
+    this.#driver = kind === 'guest' ? new GuestDriver(this) : new OwnerDriver(this)
+    this.#driver.start()
+  }
+
+  /** Takes the loop from its driver. Pollables, timers and tasks stay. Idempotent. */
+  stop(): void {
+    this.#driver?.stop()
+    this.#driver = undefined
+    this.#driverKind = undefined
+  }
+
+  /** Stops, and gives the descriptors back that sleeping needed. Idempotent. */
+  close(): void {
+    this.stop()
+    this.#sleeper?.close()
+    this.#sleeper = undefined
+    this.#sources = undefined
+  }
+}
+
+function stuck(): ParakernelError {
+  return new ParakernelError('EPROTO', `${EMPTY_JUMPS} events in a row brought no work`, {
+    subject: 'run loop on a virtual clock',
+    remedy: 'A pollable whose `nextEvent` is due must do work when it is polled',
+  })
+}
