@@ -129,13 +129,6 @@ export interface NetQueue {
   arm(): boolean
 
   /**
-   * When the queue will have work that no wake-up announces (a packet that is still delayed, on a simulated link or by a
-   * fault injector), in nanoseconds on the holder's clock; `Infinity` when there is none. A loop that sleeps wakes at that time
-   * at the latest. Absent: never.
-   */
-  nextEvent?(): number
-
-  /**
    * When something will next be there for `receive` or `reap`, in nanoseconds on the device's clock; Infinity when nothing
    * is under way. Only devices that know their future have it: a run loop sleeps until then, or moves a virtual clock there.
    */
