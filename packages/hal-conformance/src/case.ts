@@ -1,6 +1,9 @@
 import type { Fixture } from './fixture.ts'
 import type { Session } from './session.ts'
 
+// biome-ignore lint/suspicious/noConfusingVoidType: what a function without a return statement answers
+export type CaseResult = string | void
+
 /** One test of the suite, as data. */
 export interface Case {
   readonly title: string
@@ -12,7 +15,8 @@ export interface Case {
   readonly workers?: boolean
   /** Milliseconds, where the default of the project is not enough. */
   readonly timeout?: number
-  readonly run: (session: Session) => void | Promise<void>
+  /** May answer a reason why it turned out not to apply. */
+  readonly run: (session: Session) => CaseResult | Promise<CaseResult>
 }
 
 export interface Group {

@@ -1,4 +1,4 @@
-export type { Case, Group } from './case.ts'
+export type { Case, CaseResult, Group } from './case.ts'
 export { groups } from './cases/index.ts'
 export type { ConformanceOptions, Fixture, Flow, SendOptions, SetupRequest, Wire } from './fixture.ts'
 export { buildPacket, type PacketOptions, sequenceOf, udpChecksumHolds } from './packets.ts'

@@ -37,10 +37,11 @@ export function netDeviceConformance(options: ConformanceOptions): void {
         note(reason)
       }
       session = opened.session()
-      await one.run(session)
+      const late = await one.run(session)
       await session.finish()
       session = undefined
       failed = false
+      if (typeof late === 'string') note(late)
     } finally {
       // A case that failed half way has left grants behind; its own error is the one to report.
       await session?.finish().catch(() => {})

@@ -99,7 +99,6 @@ export class LoopbackQueue implements NetQueue {
       const fault = checkPacket(burst, at, entries, pool, this.capabilities)
       if (fault >= 0) {
         refusePacket(burst, at, entries, fault, counted)
-        burst.refused += entries
       } else if (this.#fromDevice.full) {
         counted[TX_RING_FULL]++
         break
