@@ -1,1 +1,8 @@
-export {}
+export { backend } from './backend.ts'
+export { AfXdpDevice } from './control/device.ts'
+export type { XdpMode } from './control/interface-program.ts'
+export { AfXdpQueue } from './data/queue.ts'
+export { type AfXdpOptions, DEFAULT_RING_SIZE } from './options.ts'
+export * from './steering/take-rules.ts'
+export { xdpProgram } from './steering/xdp-program.ts'
+export type { MappedRing, XdpTransport } from './transport.ts'

@@ -14,6 +14,7 @@ export const EEXIST = 17
 export const ENODEV = 19
 export const EINVAL = 22
 export const ENOSPC = 28
+export const ERANGE = 34
 export const EPROTONOSUPPORT = 93
 export const EOPNOTSUPP = 95
 export const EAFNOSUPPORT = 97

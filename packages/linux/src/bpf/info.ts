@@ -102,7 +102,7 @@ export function xdpLinks(): BpfLinkInfo[] {
 /** A process that holds a descriptor of a link. */
 export interface LinkHolder {
   readonly pid: number
-  /** The kernel's name for it (15 bytes). */
+  /** Its command line, cut to 80 characters; the kernel's name for it where there is none. */
   readonly command: string
 }
 
@@ -114,7 +114,9 @@ export function findLinkHolder(linkId: number): LinkHolder | undefined {
     try {
       for (const descriptor of readdirSync(`/proc/${pid}/fdinfo`)) {
         if (!line.test(readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, 'latin1'))) continue
-        return { pid: Number(pid), command: readFileSync(`/proc/${pid}/comm`, 'utf8').trim() }
+        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ').trim()
+        const command = words === '' ? readFileSync(`/proc/${pid}/comm`, 'utf8').trim() : words.slice(0, 80)
+        return { pid: Number(pid), command }
       }
     } catch {
       // The process ended, or is not ours to look at.

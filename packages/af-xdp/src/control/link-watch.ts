@@ -1,0 +1,32 @@
+import { LinkMonitor, type LinkState, watchDescriptor } from '@parakernel/linux'
+
+/** Where Node's loop cannot watch the descriptor (in a worker), news is looked for this often. */
+const POLL_MS = 50
+
+export interface LinkWatch {
+  /** Hands on the news that has come in by now, without waiting for the loop. */
+  refresh(): void
+  close(): void
+}
+
+/** Calls `changed` for each state that the kernel announces of an interface. Does not keep the process alive. */
+export function watchLink(interfaceIndex: number, changed: (state: LinkState) => void): LinkWatch {
+  const monitor = new LinkMonitor(interfaceIndex)
+  const refresh = () => {
+    for (const state of monitor.drain()) changed(state)
+  }
+  const watcher = watchDescriptor(monitor.descriptor, () => {
+    refresh()
+    watcher?.resume()
+  })
+  watcher?.resume()
+  const timer = watcher === undefined ? setInterval(refresh, POLL_MS).unref() : undefined
+  return {
+    refresh,
+    close() {
+      watcher?.close()
+      clearInterval(timer)
+      monitor.close()
+    },
+  }
+}
