@@ -10,4 +10,6 @@ export interface Kernel {
   prepare(batch: RequestBatch): void
   /** See `MicaPartition.execute`. */
   execute(batch: RequestBatch, from: number, to: number, out: number, limit: number, gap: number): number
+  /** Computes the keyhash of every request and counts those that the batch had wrong. */
+  rehash(batch: RequestBatch): void
 }

@@ -1,13 +1,13 @@
 import { ParakernelError, type WasmMemory } from '@parakernel/hal'
 import { formatPartition } from './format.ts'
 import { type Geometry, type GeometryOptions, planPartition } from './geometry.ts'
-import { rehash } from './hash-batch.ts'
 import type { Kernel } from './kernel.ts'
 import { clearStore, expireBuckets } from './maintenance.ts'
 import type { RequestBatch } from './request-batch.ts'
 import { countersOf, type MicaStatistics, snapshotOf } from './statistics.ts'
 import type { StoreMemory } from './typescript/store-memory.ts'
 import { TypeScriptKernel } from './typescript/typescript-kernel.ts'
+import { WasmKernel } from './wasm/wasm-kernel.ts'
 
 export type MicaConcurrency = 'EREW' | 'CREW'
 export type KernelChoice = 'auto' | 'wasm' | 'typescript'
@@ -26,6 +26,7 @@ export interface MicaPartitionOptions extends GeometryOptions {
    * the log. 0 = LRU, 1 = FIFO, default 0.5 (approximate LRU).
    */
   readonly moveToHead?: number
+  /** `auto` (default): WASM, or TypeScript where the engine refuses it. Both do the same, byte for byte. */
   readonly kernel?: KernelChoice
   /** `trust` (default): keyhashes come from the client. `compute`: `prepare` computes them, and counts wrong ones. */
   readonly hashing?: 'trust' | 'compute'
@@ -68,7 +69,7 @@ export class MicaPartition {
     this.geometry = planPartition(byteLength, options)
     this.#store = formatPartition(memory, byteOffset, this.geometry, options)
     this.counters = countersOf(memory, byteOffset)
-    this.#kernel = new TypeScriptKernel(this.#store)
+    this.#kernel = createKernel(options.kernel ?? 'auto', this.#store, memory, byteOffset)
     this.#compute = options.hashing === 'compute'
   }
 
@@ -83,7 +84,7 @@ export class MicaPartition {
    */
   prepare(batch: RequestBatch, now: number): void {
     batch.now = now
-    if (this.#compute) rehash(this.#store, batch)
+    if (this.#compute) this.#kernel.rehash(batch)
     this.#kernel.prepare(batch)
   }
 
@@ -120,5 +121,15 @@ export class MicaPartition {
   /** A copy of the counters. */
   statistics(): MicaStatistics {
     return snapshotOf(this.counters)
+  }
+}
+
+function createKernel(choice: KernelChoice, store: StoreMemory, memory: WasmMemory, byteOffset: number): Kernel {
+  if (choice === 'typescript') return new TypeScriptKernel(store)
+  if (choice === 'wasm') return new WasmKernel(memory, byteOffset)
+  try {
+    return new WasmKernel(memory, byteOffset)
+  } catch {
+    return new TypeScriptKernel(store)
   }
 }

@@ -2,6 +2,7 @@ import type { Kernel } from '../kernel.ts'
 import type { RequestBatch } from '../request-batch.ts'
 import { executeBatch } from './execute.ts'
 import { prepareBatch } from './prepare.ts'
+import { rehash } from './rehash.ts'
 import type { StoreMemory } from './store-memory.ts'
 
 /** The reference: readable, and fast enough to be the fallback. */
@@ -21,5 +22,9 @@ export class TypeScriptKernel implements Kernel {
 
   execute(batch: RequestBatch, from: number, to: number, out: number, limit: number, gap: number): number {
     return executeBatch(this.#store, batch, from, to, out, limit, gap)
+  }
+
+  rehash(batch: RequestBatch): void {
+    rehash(this.#store, batch)
   }
 }

@@ -1,8 +1,8 @@
-import { keyhash } from './keyhash.ts'
-import { MAX_KEY_BYTES } from './layout.ts'
-import type { RequestBatch } from './request-batch.ts'
-import { C_HASH_MISMATCHES } from './statistics.ts'
-import type { StoreMemory } from './typescript/store-memory.ts'
+import { keyhash } from '../keyhash.ts'
+import { MAX_KEY_BYTES } from '../layout.ts'
+import type { RequestBatch } from '../request-batch.ts'
+import { C_HASH_MISMATCHES } from '../statistics.ts'
+import type { StoreMemory } from './store-memory.ts'
 
 const lanes = new Int32Array(2)
 

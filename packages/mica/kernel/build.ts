@@ -1,0 +1,82 @@
+/**
+ * Compiles mica.c to WebAssembly. `node kernel/build.ts` writes src/wasm/kernel-binary.ts; a test compiles again
+ * and compares the bytes. The output depends on the compiler's version, which the generated file therefore names.
+ */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const directory = import.meta.dirname
+
+/** First line of `clang --version`, or undefined where clang or its linker for WebAssembly is missing. */
+export function compilerVersion(): string | undefined {
+  try {
+    execFileSync('wasm-ld', ['--version'], { stdio: 'ignore' })
+    return execFileSync('clang', ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split(
+      '\n',
+    )[0]
+  } catch {
+    return undefined
+  }
+}
+
+/** The compiled module. */
+export function compileKernel(): Uint8Array {
+  const scratch = mkdtempSync(join(tmpdir(), 'mica-kernel-'))
+  const output = join(scratch, 'mica.wasm')
+  const linker = [
+    '--no-entry',
+    '--import-memory',
+    '--shared-memory',
+    '--max-memory=2147483648',
+    '--strip-all',
+    '--gc-sections',
+  ]
+  try {
+    execFileSync('clang', [
+      '--target=wasm32',
+      '-O3',
+      '-nostdlib',
+      '-ffreestanding',
+      '-fno-strict-aliasing',
+      '-fno-delete-null-pointer-checks',
+      '-Wall',
+      '-Wextra',
+      '-Wno-int-to-pointer-cast',
+      '-Wno-pointer-to-int-cast',
+      '-msimd128',
+      '-mbulk-memory',
+      '-matomics',
+      '-mmutable-globals',
+      ...linker.map((option) => `-Wl,${option}`),
+      '-o',
+      output,
+      join(directory, 'mica.c'),
+    ])
+    return readFileSync(output)
+  } finally {
+    rmSync(scratch, { recursive: true })
+  }
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const binary = compileKernel()
+  const lines =
+    Buffer.from(binary)
+      .toString('base64')
+      .match(/.{1,110}/g) ?? []
+  const text = [
+    '// Generated from kernel/mica.c by kernel/build.ts. Do not edit.',
+    '',
+    `export const KERNEL_COMPILER = '${compilerVersion()}'`,
+    '',
+    `/** The module, ${binary.length} bytes, in base64. */`,
+    'export const KERNEL_BASE64 = [',
+    ...lines.map((line) => `  '${line}',`),
+    "].join('')",
+    '',
+  ]
+  writeFileSync(join(directory, '../src/wasm/kernel-binary.ts'), text.join('\n'))
+  console.log(`${binary.length} bytes`)
+}
