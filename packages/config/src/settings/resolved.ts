@@ -45,6 +45,8 @@ export interface ResolvedConfig {
   readonly origins: ReadonlyMap<string, Origin>
   /** The values again, by the same paths, as `--print-config` shows them. */
   readonly values: ReadonlyMap<string, unknown>
+  /** Values of a libOS or backend that a stronger layer replaced: not used. */
+  readonly setAside: readonly { readonly path: string; readonly value: unknown; readonly origin: Origin }[]
   /** The file that was read, if any. */
   readonly file: string | undefined
   /** URL that packages are looked up from. */
