@@ -7,6 +7,11 @@ import type { Completion, QueueDescriptor, QueueToken, SocketAddress } from './t
 export interface QueueOwner {
   /** Gives up what stands behind `token` (a pop that waits, a push that was not sent); the runtime completes it. */
   cancel(qd: QueueDescriptor, token: QueueToken): void
+  /**
+   * True for a queue that only Node's own loop can move on (a socket of Node's). A synchronous wait, which holds that loop
+   * up, would never end: `wait*` throws ENOTSUP instead, and `completion` is the way.
+   */
+  readonly needsNodeLoop?: boolean
 }
 
 /**
@@ -20,7 +25,10 @@ export interface QueueRuntime {
 
   /** Runs the loop until `token` completes. @throws ETIMEDOUT after `timeout` ns (the token stays), EINVAL for an unknown token */
   wait(token: QueueToken, timeout?: number): Completion
-  /** The first of `tokens` to complete; index in the list. @throws as `wait` */
+  /**
+   * The first of `tokens` to complete; index in the list. Costs the same for any number of tokens when the caller keeps
+   * one array and puts the next token at the index that was returned. @throws as `wait`
+   */
   waitAny(tokens: readonly QueueToken[], timeout?: number): { readonly index: number; readonly completion: Completion }
   /** The next completion of any token that nobody else waits for; undefined on timeout. Costs the same for any number of tokens. */
   waitNext(timeout?: number): Completion | undefined
@@ -30,6 +38,8 @@ export interface QueueRuntime {
   cancel(token: QueueToken): boolean
   /** Tokens issued and not redeemed. */
   readonly outstanding: number
+  /** Completions of tokens that were not pending any more (cancelled, or their queue closed): dropped, their arrays freed. */
+  readonly strays: number
 
   // The libOSes' half.
 

@@ -23,7 +23,7 @@ export type Completion =
       readonly kind: 'pop'
       readonly qd: QueueDescriptor
       readonly token: QueueToken
-      /** The caller's, who frees it with `sgaFree`. Empty (no segments) at the end of a stream. */
+      /** The caller's, who frees it with `sga.free()`. Empty (no segments) at the end of a stream. */
       readonly sga: ScatterGatherArray
       /** Sender of a datagram. */
       readonly source: SocketAddress | undefined

@@ -5,8 +5,6 @@ import type { WakeSources } from './wake-sources.ts'
 
 /** A timer of Node's is never set for longer, so that its int32 milliseconds do not overflow. */
 const LONGEST_SLEEP_MS = 1_000_000_000
-/** Nearer events than this are spun for, unless the policy is `sleep`: Node's timers count in milliseconds. */
-const NODE_TIMER = 1_000_000
 
 /** One wake word waited for by Atomics.waitAsync. Such a wait cannot be taken back; it is left for the next sleep. */
 class WordWaiter {
@@ -35,7 +33,8 @@ class WordWaiter {
 
 /**
  * Waits in Node's own loop: for descriptors by the host's watch, for words by Atomics.waitAsync, for the next event by
- * one of Node's timers. The timer keeps the process alive as long as the loop has anything that could wake it.
+ * one of Node's timers, which count milliseconds and so may be late by one. The timer keeps the process alive as long as
+ * the loop has anything that could wake it.
  */
 export class GuestSleeper {
   readonly #loop: RunLoop
@@ -59,10 +58,10 @@ export class GuestSleeper {
     if (loop.inert) return true
     if (loop.arm()) return false
     const duration = loop.nextEvent() - loop.clock.now()
-    if (duration <= 0 || (duration < NODE_TIMER && loop.wait.kind !== 'sleep')) return false
+    if (duration <= 0 || duration < loop.spin) return false
     for (const watcher of this.#watchers) watcher.resume()
     const limit = this.#vetoed ? Math.min(duration, VETO_SLEEP) : duration
-    this.#timer = setTimeout(this.#wake, Math.min(limit / 1e6, LONGEST_SLEEP_MS))
+    this.#timer = setTimeout(this.#wake, Math.min(Math.ceil(limit / 1e6), LONGEST_SLEEP_MS))
     return true
   }
 

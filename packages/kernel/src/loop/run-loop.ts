@@ -49,6 +49,8 @@ export class RunLoop implements Loop {
   readonly host: Host | undefined
   readonly wait: WaitPolicy
   readonly counters: LoopCounters
+  /** Nanoseconds without work after which the loop sleeps. */
+  readonly spin: number
   now: number
   /** Set by `requestYield`, cleared by the driver. */
   yieldRequested = false
@@ -57,7 +59,6 @@ export class RunLoop implements Loop {
   readonly #own: WakeWord | undefined
   readonly #counts: Float64Array
   readonly #deferred = new DeferredQueue()
-  readonly #spin: number
   readonly #pollables: Pollable[] = []
   #cursor = 0
   #running = false
@@ -79,7 +80,7 @@ export class RunLoop implements Loop {
     this.#virtual = 'advanceTo' in this.clock ? (this.clock as VirtualClock) : undefined
     this.#own = options.wake === undefined ? undefined : new WakeWord(options.wake)
     this.#counts = this.counters.values
-    this.#spin = spinBudget(this.wait)
+    this.spin = spinBudget(this.wait)
   }
 
   /** Whether time moves only by this loop's own jumps. */
@@ -177,7 +178,7 @@ export class RunLoop implements Loop {
 
   /** After a round without work: whether the policy says to sleep now. */
   get idle(): boolean {
-    return this.#quietSince >= 0 && this.now - this.#quietSince >= this.#spin
+    return this.#quietSince >= 0 && this.now - this.#quietSince >= this.spin
   }
 
   /** True when nothing can ever happen here unless somebody else adds it: no pollables, timers or deferred tasks. */

@@ -1,0 +1,59 @@
+import { ParakernelError } from '@parakernel/hal'
+import type { QueueOwner } from '../queue-runtime.ts'
+import type { QueueDescriptor } from '../types.ts'
+import { TokenList } from './token-list.ts'
+import type { TokenTable } from './token-table.ts'
+
+/** The open queues of a runtime: who owns each, and its pending tokens. Numbers start at 1 and go round. */
+export class DescriptorTable {
+  readonly #capacity: number
+  readonly #tokens: TokenTable
+  readonly #owners: (QueueOwner | undefined)[] = [undefined]
+  readonly #pending: (TokenList | undefined)[] = [undefined]
+  #last = 0
+  #open = 0
+
+  constructor(capacity: number, tokens: TokenTable) {
+    this.#capacity = capacity
+    this.#tokens = tokens
+  }
+
+  /** @throws EMFILE */
+  open(owner: QueueOwner): QueueDescriptor {
+    if (this.#open === this.#capacity) {
+      throw new ParakernelError('EMFILE', `${this.#capacity} queues are open`, {
+        subject: 'queue runtime',
+        remedy: 'Close some, or create the runtime with more descriptors',
+      })
+    }
+    let qd = this.#last
+    do qd = qd === this.#capacity ? 1 : qd + 1
+    while (this.#owners[qd] !== undefined)
+    this.#last = qd
+    this.#open++
+    this.#owners[qd] = owner
+    this.#pending[qd] ??= new TokenList(this.#tokens)
+    return qd as QueueDescriptor
+  }
+
+  /** @throws EBADF */
+  owner(qd: QueueDescriptor): QueueOwner {
+    const owner = this.#owners[qd]
+    if (owner === undefined) throw badDescriptor(qd)
+    return owner
+  }
+
+  /** Pending tokens of an open queue. */
+  pending(qd: QueueDescriptor): TokenList {
+    return this.#pending[qd] as TokenList
+  }
+
+  forget(qd: QueueDescriptor): void {
+    this.#owners[qd] = undefined
+    this.#open--
+  }
+}
+
+export function badDescriptor(qd: QueueDescriptor): ParakernelError {
+  return new ParakernelError('EBADF', 'is not open', { subject: `queue ${qd}` })
+}
