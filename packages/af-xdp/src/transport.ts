@@ -28,6 +28,8 @@ export interface XdpTransport {
   readonly tx: MappedRing
   readonly fill: MappedRing
   readonly completion: MappedRing
-  /** Shared words beside the socket: whether it is still there, and one counter (see `retire.ts`). */
+  /** Two shared words: whether the socket is still there, and whether the holder looks at it (see `retire.ts`). */
   readonly retirement: SharedArrayBuffer
+  /** Shared memory of a `Ledger`. */
+  readonly ledger: SharedArrayBuffer
 }

@@ -1,7 +1,6 @@
 import {
   type BackendContext,
   ControlBlock,
-  countersBuffer,
   type FrameWindow,
   formatMac,
   GRANT_ATTACHED,
@@ -32,8 +31,9 @@ import {
   writeEventFd,
   XDP_PACKET_HEADROOM,
 } from '@parakernel/linux'
+import { LEDGER_BYTES, Ledger } from '../ledger.ts'
 import { type AfXdpOptions, DEFAULT_RING_SIZE } from '../options.ts'
-import { isAcknowledged, RETIREMENT_BYTES, refreshDrops, retire } from '../retire.ts'
+import { isAcknowledged, isOpen, RETIREMENT_BYTES, retire } from '../retire.ts'
 import { parseTakeRules, type TakeOptions } from '../steering/take-rules.ts'
 import type { XdpTransport } from '../transport.ts'
 import { afXdpCapabilities, ETHERNET_HEADER } from './capabilities.ts'
@@ -45,6 +45,7 @@ interface ActiveGrant {
   readonly grant: NetQueueGrant<XdpTransport>
   readonly control: ControlBlock
   readonly socket: QueueSocket
+  readonly ledger: Ledger
 }
 
 /** How long a queue stays busy after its holder was killed: until the kernel has let go of the last reference. */
@@ -70,8 +71,8 @@ export class AfXdpDevice implements NetDevice {
   readonly #active = new Map<number, ActiveGrant>()
   /** The descriptor slot of each queue that was ever granted (see `XdpTransport.descriptor`). */
   readonly #slots = new Map<number, number>()
-  /** Counters of ended grants, by queue. */
-  readonly #ended = new Map<number, NetStatistics>()
+  /** One set of counters a queue, which all its grants share. */
+  readonly #counters: readonly NetCounters[]
   /** Slots that a holder may still use: they stay placeholders for ever. */
   readonly #abandoned = new Set<number>()
   #link: LinkState
@@ -100,6 +101,7 @@ export class AfXdpDevice implements NetDevice {
       ? joinProgram(link)
       : attachProgram(link, queues, options.mode ?? 'auto', parseTakeRules(options, link.name), warn)
     this.queues = Math.min(queues, this.#program.queues)
+    this.#counters = Array.from({ length: this.queues }, () => new NetCounters())
     this.mode = this.#program.mode
     this.capabilities = afXdpCapabilities(link.mtu, ringSize)
     this.#placeholder = createEventFd()
@@ -129,10 +131,7 @@ export class AfXdpDevice implements NetDevice {
       throw new ParakernelError('ENODEV', this.#closed ? 'the device is closed' : 'the interface is gone', { subject })
     }
     if (!Number.isInteger(queue) || queue < 0 || queue >= this.queues) {
-      throw new ParakernelError('EINVAL', `there is no such queue, the device has ${this.queues}`, {
-        subject,
-        remedy: `Choose 0 to ${this.queues - 1}`,
-      })
+      throw this.#noSuchQueue(queue)
     }
     const owner = this.#active.get(queue)
     if (owner !== undefined) {
@@ -162,7 +161,6 @@ export class AfXdpDevice implements NetDevice {
     // A holder that has not let go may still look: what it sees is empty memory, and its descriptor stays a placeholder.
     if (neverHeld || isAcknowledged(active.grant.transport)) active.socket.unmap()
     else this.#abandoned.add(active.grant.transport.descriptor)
-    this.#ended.set(grant.queue, this.#sum(grant.queue, active))
   }
 
   steer(_rule: SteeringRule): void {
@@ -180,14 +178,18 @@ export class AfXdpDevice implements NetDevice {
   }
 
   statistics(): NetStatistics {
-    const queues = Array.from({ length: this.queues }, (_, queue) => this.queueStatistics(queue))
+    const queues = this.#counters.map((_, queue) => this.queueStatistics(queue))
     return sumCounters(NET_COUNTERS, queues)
   }
 
   queueStatistics(queue: number): NetStatistics {
+    const counters = this.#counters[queue]
+    if (counters === undefined) throw this.#noSuchQueue(queue)
     const active = this.#active.get(queue)
-    if (active !== undefined) refreshDrops(active.grant)
-    return this.#sum(queue, active)
+    if (active !== undefined && isOpen(active.grant.transport)) {
+      active.ledger.refresh(active.grant.transport.descriptor)
+    }
+    return counters.snapshot()
   }
 
   subscribe(listener: (event: NetDeviceEvent) => void): () => void {
@@ -204,6 +206,13 @@ export class AfXdpDevice implements NetDevice {
     for (const slot of this.#slots.values()) if (!this.#abandoned.has(slot)) calls().close(slot)
     calls().close(this.#placeholder)
     this.#listeners.clear()
+  }
+
+  #noSuchQueue(queue: number): ParakernelError {
+    return new ParakernelError('EINVAL', `there is no such queue, the device has ${this.queues}`, {
+      subject: `${this.name} queue ${queue}`,
+      remedy: `Choose 0 to ${this.queues - 1}`,
+    })
   }
 
   #checkWindow(window: FrameWindow, subject: string): void {
@@ -236,6 +245,9 @@ export class AfXdpDevice implements NetDevice {
     }
     const control = new ControlBlock()
     this.#publish(control)
+    const counters = this.#counters[queue]
+    const ledger = new Ledger(new SharedArrayBuffer(LEDGER_BYTES), counters)
+    ledger.open()
     const grant: NetQueueGrant<XdpTransport> = {
       module: this.#module,
       device: this.name,
@@ -243,7 +255,7 @@ export class AfXdpDevice implements NetDevice {
       window,
       capabilities: this.capabilities,
       control: control.buffer,
-      counters: countersBuffer(NET_COUNTERS),
+      counters: counters.values.buffer as SharedArrayBuffer,
       transport: {
         processId: process.pid,
         descriptor: slot,
@@ -253,10 +265,11 @@ export class AfXdpDevice implements NetDevice {
         tx: socket.tx,
         fill: socket.fill,
         completion: socket.completion,
+        ledger: ledger.buffer,
         retirement: new SharedArrayBuffer(RETIREMENT_BYTES),
       },
     }
-    this.#active.set(queue, { grant, control, socket })
+    this.#active.set(queue, { grant, control, socket, ledger })
     this.#program.put(queue, slot)
     return grant
   }
@@ -308,12 +321,6 @@ export class AfXdpDevice implements NetDevice {
       wakeHolder(grant.window)
     }
     for (const event of events) for (const listener of [...this.#listeners]) listener(event)
-  }
-
-  #sum(queue: number, active: ActiveGrant | undefined): NetStatistics {
-    const ended = this.#ended.get(queue)
-    const now = active === undefined ? [] : [new NetCounters(active.grant.counters).snapshot()]
-    return sumCounters(NET_COUNTERS, ended === undefined ? now : [ended, ...now])
   }
 }
 

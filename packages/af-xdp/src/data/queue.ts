@@ -27,7 +27,8 @@ import {
   type WakeSource,
 } from '@parakernel/hal'
 import { calls, XDP_RING_NEED_WAKEUP } from '@parakernel/linux'
-import { acknowledge, retire, tooLongCounter } from '../retire.ts'
+import { Ledger } from '../ledger.ts'
+import { acknowledge, retire } from '../retire.ts'
 import type { XdpTransport } from '../transport.ts'
 import { type RingView, viewRing } from './ring-view.ts'
 
@@ -69,8 +70,7 @@ export class AfXdpQueue implements NetQueue {
   readonly #shift: number
   readonly #offsetMask: number
   readonly #headroom: number
-  /** Frames longer than a window's tailroom allows: of the holder's own counting. */
-  readonly #tooLong: Float64Array
+  readonly #ledger: Ledger
   readonly #dataEnd: number
   readonly #postTarget: number
 
@@ -124,7 +124,7 @@ export class AfXdpQueue implements NetQueue {
     this.#shift = Math.log2(window.frameSize)
     this.#offsetMask = window.frameSize - 1
     this.#headroom = window.headroom
-    this.#tooLong = tooLongCounter(transport)
+    this.#ledger = new Ledger(transport.ledger, this.counters)
     this.#dataEnd = window.frameSize - window.tailroom
     // Half of the frames at most: the other half is for transmission and for what the application keeps.
     this.#postTarget = Math.min(transport.ringSize, Math.max(1, window.frameCount >> 1))
@@ -263,7 +263,7 @@ export class AfXdpQueue implements NetQueue {
       const end = start + entries[descriptor + 2]
       if (end > this.#dataEnd) {
         pool.giveBack(f)
-        this.#tooLong[0]++
+        this.#ledger.countTooLong()
         continue
       }
       pool.handOver(f)

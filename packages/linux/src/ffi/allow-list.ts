@@ -36,6 +36,11 @@ export const ALLOWED_CALLS = {
     purpose: 'kick a TX ring; netlink requests',
   },
   recv: { result: 'int64_t', parameters: ['int', 'void *', 'size_t', 'int'], purpose: 'netlink replies and events' },
+  recvmsg: {
+    result: 'int64_t',
+    parameters: ['int', 'void *', 'int'],
+    purpose: 'frames of the lab with their VLAN tags',
+  },
   ioctl: { result: 'int', parameters: ['int', 'ulong', 'void *'], purpose: 'channel counts and offloads of a NIC' },
   setns: { result: 'int', parameters: ['int', 'int'], purpose: 'open a socket inside a lab namespace' },
 
