@@ -13,6 +13,8 @@ export interface MappedRing {
  * at the same addresses: so the control thread can take them away again when the holder died (see `retire.ts`).
  */
 export interface XdpTransport {
+  /** Tells the grants of a device apart. */
+  readonly id: number
   /** Addresses mean something only in this process. */
   readonly processId: number
   /**

@@ -77,6 +77,7 @@ export class AfXdpDevice implements NetDevice {
   readonly #abandoned = new Set<number>()
   #link: LinkState
   #closed = false
+  #grants = 0
 
   /** Throws ENODEV, EPERM, EINVAL, EBUSY, ENOTSUP; see the package's README. */
   constructor(options: AfXdpOptions, context: BackendContext, module: string) {
@@ -149,7 +150,7 @@ export class AfXdpDevice implements NetDevice {
 
   reclaim(grant: NetQueueGrant): void {
     const active = this.#active.get(grant.queue)
-    if (active === undefined || active.grant.control !== grant.control) return
+    if (active?.grant.transport.id !== (grant.transport as XdpTransport).id) return
     this.#active.delete(grant.queue)
     const { control } = active
     const neverHeld = control.transition(GRANT_FREE, GRANT_RECLAIMED)
@@ -257,6 +258,7 @@ export class AfXdpDevice implements NetDevice {
       control: control.buffer,
       counters: counters.values.buffer as SharedArrayBuffer,
       transport: {
+        id: this.#grants++,
         processId: process.pid,
         descriptor: slot,
         placeholder: this.#placeholder,

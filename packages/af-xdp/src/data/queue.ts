@@ -169,7 +169,9 @@ export class AfXdpQueue implements NetQueue {
       let reason = checkPacket(burst, i, n, pool, this.capabilities)
       if (reason < 0 && length[i] > this.#maxPacket) reason = TX_TOO_LONG
       // Less than a header is no Ethernet frame, and a frame that waits to be filled is not the caller's to send.
-      if (reason < 0 && (length[i] < ETHERNET_HEADER || posted[frame[i]] === 1)) reason = TX_INVALID_DESCRIPTORS
+      if (reason !== TX_INVALID_DESCRIPTORS && (posted[frame[i]] === 1 || length[i] < ETHERNET_HEADER)) {
+        reason = TX_INVALID_DESCRIPTORS
+      }
       if (reason >= 0) {
         refusePacket(burst, i, n, reason, values)
         i += n

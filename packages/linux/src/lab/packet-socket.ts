@@ -1,4 +1,4 @@
-import { check, EAGAIN, ENOBUFS, systemError } from '../errno.ts'
+import { check, EAGAIN, ENETDOWN, ENOBUFS, systemError } from '../errno.ts'
 import { calls } from '../ffi/calls.ts'
 import { foreign } from '../ffi/foreign.ts'
 import { queryLink } from '../interface/netlink.ts'
@@ -61,11 +61,11 @@ export class PacketSocket {
     check(calls().bind(this.descriptor, address, ADDRESS_BYTES), { call: 'bind(AF_PACKET)', subject: this.#subject })
   }
 
-  /** Sends one frame. Returns false when the interface's queue is full. */
+  /** Sends one frame. Returns false when the interface is down or its queue is full. */
   send(frame: Uint8Array): boolean {
     if (Number(calls().sendto(this.descriptor, frame, frame.length, MSG_DONTWAIT, null, 0)) >= 0) return true
     const errno = foreign().errno()
-    if (errno === EAGAIN || errno === ENOBUFS) return false
+    if (errno === EAGAIN || errno === ENOBUFS || errno === ENETDOWN) return false
     throw systemError(errno, { call: 'sendto(AF_PACKET)', subject: this.#subject })
   }
 
@@ -75,7 +75,8 @@ export class PacketSocket {
     const length = Number(calls().recvmsg(this.descriptor, this.#message, MSG_DONTWAIT))
     if (length >= 0) return this.#withTag(this.#buffer.subarray(0, length))
     const errno = foreign().errno()
-    if (errno === EAGAIN) return undefined
+    // A link that went down is told once; the socket works on when it comes back.
+    if (errno === EAGAIN || errno === ENETDOWN) return undefined
     throw systemError(errno, { call: 'recvmsg(AF_PACKET)', subject: this.#subject })
   }
 
