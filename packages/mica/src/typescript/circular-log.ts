@@ -4,6 +4,7 @@ import {
   BUCKET_WORDS,
   H_HEAD,
   H_SWEEP_CURSOR,
+  H_SWEEP_STEP,
   H_SWEEP_TAIL,
   H_TAIL,
   ITEM_LENGTHS,
@@ -67,7 +68,8 @@ export function commitLog(s: StoreMemory, position: number, units: number): void
  * live again. Every entry is therefore checked once per 8 GiB of log growth, a few buckets at the end of each batch.
  */
 export function sweepStale(s: StoreMemory): void {
-  const { words, header, sweepStep } = s
+  const { words, header } = s
+  const sweepStep = words[header + H_SWEEP_STEP]
   const tail = words[header + H_TAIL]
   let swept = words[header + H_SWEEP_TAIL]
   if ((tail - swept) >>> 0 < sweepStep) return

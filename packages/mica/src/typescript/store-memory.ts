@@ -12,7 +12,6 @@ import {
   H_POSITION_MASK,
   H_SPARE,
   H_SPARE_COUNT,
-  H_SWEEP_STEP,
   H_TOUCH_LINES,
 } from '../layout.ts'
 import { COUNTERS } from '../statistics.ts'
@@ -40,7 +39,6 @@ export class StoreMemory {
   readonly bucketMask: number
   readonly positionMask: number
   readonly dataUnits: number
-  readonly sweepStep: number
   readonly touchLines: number
   readonly lossless: boolean
   readonly crew: boolean
@@ -65,7 +63,6 @@ export class StoreMemory {
     this.bucketMask = constant(H_BUCKET_MASK)
     this.positionMask = constant(H_POSITION_MASK)
     this.dataUnits = constant(H_DATA_UNITS)
-    this.sweepStep = constant(H_SWEEP_STEP)
     this.touchLines = constant(H_TOUCH_LINES)
     this.lossless = constant(H_MODE) === 1
     this.crew = constant(H_CREW) === 1
