@@ -1,1 +1,2 @@
-export {}
+export type { NetworkFeature, NetworkLibosConformance, NetworkLibosFixture } from './network/fixture.ts'
+export { networkLibosConformance } from './network/suite.ts'
