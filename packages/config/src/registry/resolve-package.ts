@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -12,31 +12,36 @@ export function resolvePackage(specifier: string, application: string): string |
     const url = new URL(specifier, application)
     return existsSync(url) ? url.href : undefined
   }
-  const require = createRequire(application)
+  const [, name, subpath] = /^((?:@[^/]+\/)?[^/]+)(.*)$/.exec(specifier) as RegExpExecArray
+  const root = findPackage(name, dirname(fileURLToPath(application)))
+  if (root === undefined) return undefined
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { exports?: Target }
+  const require = createRequire(join(root, 'package.json'))
   try {
-    return pathToFileURL(require.resolve(specifier)).href
+    // By the package's own name for itself, so that the conditions of this process hold.
+    return pathToFileURL(require.resolve(exports === undefined ? join(root, subpath) : specifier)).href
   } catch (error) {
-    // The package is there, but for `import` alone.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_PACKAGE_PATH_NOT_EXPORTED') return undefined
-    return resolveForImport(specifier, require.resolve.paths(specifier) ?? [])
+    const target = pickForImport(subpath, exports)
+    return target === undefined ? undefined : pathToFileURL(join(root, target)).href
+  }
+}
+
+/** The nearest `node_modules/<name>` at or above a directory, as `import` looks for it: NODE_PATH does not count. */
+function findPackage(name: string, directory: string): string | undefined {
+  for (let at = directory; ; at = dirname(at)) {
+    const root = join(at, 'node_modules', name)
+    if (existsSync(join(root, 'package.json'))) return realpathSync(root)
+    if (dirname(at) === at) return undefined
   }
 }
 
 type Target = string | null | readonly Target[] | { readonly [condition: string]: Target }
 
-/** Reads `exports` as Node's ESM loader does: the first condition that holds, in the order of the manifest. */
-function resolveForImport(specifier: string, directories: readonly string[]): string | undefined {
-  const [, name, subpath] = /^((?:@[^/]+\/)?[^/]+)(.*)$/.exec(specifier) as RegExpExecArray
-  for (const directory of directories) {
-    const root = join(directory, name)
-    const manifest = join(root, 'package.json')
-    if (!existsSync(manifest)) continue
-    const { exports } = JSON.parse(readFileSync(manifest, 'utf8')) as { exports?: Target }
-    const entry = typeof exports === 'object' && exports !== null && '.' in exports ? exports[`.${subpath}`] : exports
-    const target = pick(entry as Target | undefined)
-    return target === undefined ? undefined : pathToFileURL(join(root, target)).href
-  }
-  return undefined
+/** For a package that is there for `import` alone: reads `exports` as Node does, the first condition that holds. */
+function pickForImport(subpath: string, exports: Target | undefined): string | undefined {
+  const hasSubpaths = typeof exports === 'object' && exports !== null && '.' in exports
+  return pick(hasSubpaths ? (exports as Record<string, Target>)[`.${subpath}`] : exports)
 }
 
 function pick(target: Target | undefined): string | undefined {

@@ -7,7 +7,10 @@ export type LibOSName = keyof NetworkLibOSOptions & string
 export type BackendName = keyof NetBackendOptions & string
 export type ProbeName = keyof NetDecoratorOptions & string
 
-/** A package that declares no types: its options are checked when it is loaded, against the specs it exports. */
+/**
+ * A package of a third party. It is named in full; what it is not known to take at compile time goes in by spreading
+ * (`...{ slot: 3 }`), and is checked against the specs it exports when it is loaded.
+ */
 export type PackageName = `@${string}/${string}` | `parakernel-${string}`
 
 type KeyOfAny<Union> = Union extends unknown ? keyof Union : never
@@ -27,12 +30,10 @@ type OptionsOf<Options, Name extends keyof Options> = Readonly<
   Partial<Omit<Options[Name], 'libos' | 'backend' | 'probes'>>
 >
 
-type Untyped = { readonly [option: string]: unknown }
-
 /** A decorator around the device, with its options beside its name: `{ probe: 'pcap', path: 'out.pcap' }`. */
 export type ProbeConfig =
   | { [Name in ProbeName]: { readonly probe: Name } & Readonly<NetDecoratorOptions[Name]> }[ProbeName]
-  | ({ readonly probe: PackageName } & Untyped)
+  | { readonly probe: PackageName; readonly [option: string]: unknown }
 
 type Probes = { readonly probes?: readonly ProbeConfig[] }
 
@@ -41,6 +42,7 @@ type NoBackend = 'host'
 
 type WithBackend<LibOS> =
   | { [Name in BackendName]: { readonly backend: Name } & OptionsOf<NetBackendOptions, Name> & LibOS }[BackendName]
+  | ({ readonly backend: PackageName } & LibOS)
   | ({ readonly backend?: undefined } & OptionsOfAny<NetBackendOptions> & LibOS)
 
 /**
@@ -54,9 +56,8 @@ export type NetworkConfig = Probes &
           ? { readonly libos: Name; readonly backend?: undefined } & OptionsOf<NetworkLibOSOptions, Name>
           : WithBackend<{ readonly libos: Name } & OptionsOf<NetworkLibOSOptions, Name>>
       }[LibOSName]
+    | WithBackend<{ readonly libos: PackageName }>
     | WithBackend<{ readonly libos?: undefined } & OptionsOfAny<NetworkLibOSOptions>>
-    | ({ readonly libos?: LibOSName | PackageName; readonly backend: PackageName } & Untyped)
-    | ({ readonly libos: PackageName; readonly backend?: BackendName | PackageName } & Untyped)
   )
 
 /** Bytes: a number, or a number with a unit. */

@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'vitest'
+import { type Program, readCommandLine, readRequest } from '../src/index.ts'
+import { createApplication } from './support/application.ts'
+
+describe('readCommandLine', () => {
+  test('flags with and without values, words, and what follows --', () => {
+    const argv = ['run', '--backend', 'af-xdp', '--queues=2', '--frames.debug', '--no-demo', '--config', 'c.yaml', 'x']
+    expect(readCommandLine([...argv, '--', '--backend'])).toEqual({
+      flags: { backend: 'af-xdp', queues: '2', 'frames.debug': 'true', demo: 'false' },
+      file: 'c.yaml',
+      help: false,
+      printConfig: false,
+      positionals: ['run', 'x', '--backend'],
+    })
+  })
+
+  test('a switch takes no word, a flag given twice is a list', () => {
+    expect(readCommandLine(['--demo', 'x', '--dns', 'a', '--dns', 'b', '-h', '--print-config'], ['demo'])).toEqual({
+      flags: { demo: 'true', dns: 'a,b' },
+      file: undefined,
+      help: true,
+      printConfig: true,
+      positionals: ['x'],
+    })
+  })
+})
+
+describe('readRequest', () => {
+  const program = (url: string): Program => ({
+    name: 'greet',
+    summary: 'greets.',
+    examples: ['greet --demo'],
+    app: {
+      demo: { type: 'boolean', description: 'greets itself', default: false },
+      mode: { type: 'string', description: 'how', values: ['loud', 'low'], required: true },
+    },
+    application: url,
+    environment: {},
+    directory: false,
+  })
+
+  test('runs', async () => {
+    const { url } = createApplication()
+    const request = await readRequest(program(url), ['--demo', '--app.mode', 'loud', 'Ann'])
+    if (request.kind !== 'run') throw new Error(request.text)
+    expect(request.config.settings.app).toEqual({ demo: true, mode: 'loud' })
+    expect(request.positionals).toEqual(['Ann'])
+  })
+
+  test('prints the config', async () => {
+    const { url } = createApplication()
+    const request = await readRequest(program(url), ['--print-config', '--app.mode', 'low'])
+    expect(request).toMatchObject({ kind: 'print', exitCode: 0 })
+    expect(request.kind === 'print' && request.text).toMatch(/app\.mode +"low" +--app\.mode/)
+  })
+
+  test('prints what is wrong, for exit code 2', async () => {
+    const { url } = createApplication()
+    expect(await readRequest(program(url), ['--app.mode', 'shy'])).toEqual({
+      kind: 'print',
+      exitCode: 2,
+      text: [
+        'config: one problem, nothing was started (EINVAL). Correct and start again:',
+        '  app.mode: found "shy" (string), allowed: "loud" or "low" [--app.mode]',
+      ].join('\n'),
+    })
+  })
+
+  test('helps, also when the config is wrong, with the options of what is chosen', async () => {
+    const { url } = createApplication()
+    const request = await readRequest(program(url), ['--backend', 'af-xdp', '--help', '--partitions', '0'])
+    if (request.kind !== 'print') throw new Error('it runs')
+    expect(request.exitCode).toBe(0)
+    const lines = request.text.split('\n').map((line) => line.trim())
+    expect(lines).toContain('greet: greets.')
+    expect(lines).toContain('greet --demo')
+    expect(request.text).toMatch(/--app\.mode +how: "loud" or "low" \(required\) \[the application\]/)
+    expect(request.text).toMatch(/--network\.interface +network interface: a string \(required\) \[af-xdp\]/)
+    expect(request.text).toMatch(/--partitions +partitions, .*: an integer from 1 to 256 \(default 1\)/)
+    expect(request.text).not.toContain('ringSize')
+  })
+})
