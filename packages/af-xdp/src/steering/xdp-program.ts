@@ -29,18 +29,19 @@ const ETHERTYPE_VLAN = network16(0x8100)
 
 /**
  * Assembles the program that runs before the kernel's stack for every received frame: what `rules` name goes to the socket
- * of the queue on which it arrived, everything else on to the kernel. A queue without a socket leaves all to the kernel.
+ * of the queue on which it arrived, everything else on to the kernel. For a queue without a socket the verdict is
+ * `withoutSocket`.
  *
  * Through the program R6 is the context, R3 the end of the packet, R7 the network header, R5 what is compared.
  */
-export function xdpProgram(rules: TakeRules, socketMap: number): Uint8Array {
+export function xdpProgram(rules: TakeRules, socketMap: number, withoutSocket = XDP_PASS): Uint8Array {
   const code = new BpfAssembler().mov(R6, R1)
   if (!rules.all) matchRules(code, rules)
   code
     .label('take')
     .loadMap(R1, socketMap)
     .load(32, R2, R6, MD_RX_QUEUE)
-    .mov(R3, XDP_PASS)
+    .mov(R3, withoutSocket)
     .call(BPF_FUNC_REDIRECT_MAP)
     .exit()
   // The verifier refuses code that cannot be reached.

@@ -5,6 +5,7 @@ export const BPF_MAP_LOOKUP_ELEM = 1
 export const BPF_MAP_UPDATE_ELEM = 2
 export const BPF_MAP_DELETE_ELEM = 3
 export const BPF_PROG_LOAD = 5
+export const BPF_PROG_TEST_RUN = 10
 export const BPF_PROG_GET_FD_BY_ID = 13
 export const BPF_MAP_GET_FD_BY_ID = 14
 export const BPF_OBJ_GET_INFO_BY_FD = 15
@@ -34,6 +35,8 @@ export const XDP_FLAGS_DRV_MODE = 1 << 2
 export const XDP_ABORTED = 0
 export const XDP_DROP = 1
 export const XDP_PASS = 2
+export const XDP_TX = 3
+export const XDP_REDIRECT = 4
 
 /** Verdict of a tcx program: let the next program, or the kernel, decide. */
 export const TCX_NEXT = -1
