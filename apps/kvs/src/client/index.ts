@@ -1,0 +1,6 @@
+export * from './dgram-transport.ts'
+export * from './kvs-client.ts'
+export * from './libos-transport.ts'
+export type { Callback, Operation, Outcome } from './outcome.ts'
+export * from './request-engine.ts'
+export type { ClientTransport, DatagramReceiver } from './transport.ts'
