@@ -1,1 +1,6 @@
-export {}
+export { backend } from './backend.ts'
+export { EmulatedNic } from './network/emulated-nic.ts'
+export { createNetwork, Network, type NetworkOptions, type SwitchStatistics } from './network/network.ts'
+export type { EmulatedOptions, NicOptions } from './options.ts'
+export type { EmulatedTransport } from './queue/transport.ts'
+export { DEFAULT_RSS_KEY } from './steering/toeplitz.ts'
