@@ -21,43 +21,52 @@ export function compilerVersion(): string | undefined {
   }
 }
 
-/** The compiled module. */
-export function compileKernel(): Uint8Array {
+const OPTIONS = [
+  '--target=wasm32',
+  '-O3',
+  '-nostdlib',
+  '-ffreestanding',
+  '-fno-strict-aliasing',
+  '-fno-delete-null-pointer-checks',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-Wno-int-to-pointer-cast',
+  '-Wno-pointer-to-int-cast',
+  '-msimd128',
+  '-mbulk-memory',
+  '-matomics',
+  '-mmutable-globals',
+]
+
+const LINKER_OPTIONS = [
+  '--no-entry',
+  '--import-memory',
+  '--shared-memory',
+  '--max-memory=2147483648',
+  '--strip-all',
+  '--gc-sections',
+]
+
+function clang(more: readonly string[]): Uint8Array {
   const scratch = mkdtempSync(join(tmpdir(), 'mica-kernel-'))
-  const output = join(scratch, 'mica.wasm')
-  const linker = [
-    '--no-entry',
-    '--import-memory',
-    '--shared-memory',
-    '--max-memory=2147483648',
-    '--strip-all',
-    '--gc-sections',
-  ]
   try {
-    execFileSync('clang', [
-      '--target=wasm32',
-      '-O3',
-      '-nostdlib',
-      '-ffreestanding',
-      '-fno-strict-aliasing',
-      '-fno-delete-null-pointer-checks',
-      '-Wall',
-      '-Wextra',
-      '-Wno-int-to-pointer-cast',
-      '-Wno-pointer-to-int-cast',
-      '-msimd128',
-      '-mbulk-memory',
-      '-matomics',
-      '-mmutable-globals',
-      ...linker.map((option) => `-Wl,${option}`),
-      '-o',
-      output,
-      join(directory, 'mica.c'),
-    ])
+    const output = join(scratch, 'output')
+    execFileSync('clang', [...OPTIONS, ...more, '-o', output, join(directory, 'mica.c')])
     return readFileSync(output)
   } finally {
     rmSync(scratch, { recursive: true })
   }
+}
+
+/** The compiled module. */
+export function compileKernel(): Uint8Array {
+  return clang(LINKER_OPTIONS.map((option) => `-Wl,${option}`))
+}
+
+/** True if some function keeps variables in linear memory, which belongs to the caller. */
+export function usesLinearStack(): boolean {
+  return Buffer.from(clang(['-S'])).includes('__stack_pointer')
 }
 
 if (process.argv[1] === import.meta.filename) {
