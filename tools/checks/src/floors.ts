@@ -2,7 +2,9 @@
  * The house: a package imports only from the packages named here, all of them on lower floors. Suites stand outside the
  * floors: no package's source imports them, and they may import the contracts that they test.
  */
-export const FLOORS: Readonly<Record<string, { readonly floor: number; readonly imports: readonly string[] }>> = {
+export const FLOORS: Readonly<
+  Record<string, { readonly floor: number; readonly imports: readonly string[]; readonly peers?: readonly string[] }>
+> = {
   hal: { floor: 0, imports: [] },
   linux: { floor: 1, imports: ['hal'] },
   emulated: { floor: 2, imports: ['hal'] },
@@ -13,12 +15,22 @@ export const FLOORS: Readonly<Record<string, { readonly floor: number; readonly 
   net: { floor: 5, imports: ['hal', 'kernel', 'queue'] },
   host: { floor: 5, imports: ['hal', 'kernel', 'queue'] },
   mica: { floor: 5, imports: ['hal'] },
-  config: { floor: 7, imports: ['hal', 'kernel', 'queue'] },
+  // Peers are optional: named in `peerDependencies`, imported at run time by name, and in the source as types alone.
+  config: {
+    floor: 7,
+    imports: ['hal', 'kernel', 'queue'],
+    peers: ['net', 'host', 'emulated', 'af-xdp', 'probes', 'linux'],
+  },
 }
 
 export const SUITES: Readonly<Record<string, readonly string[]>> = {
   'hal-conformance': ['hal'],
   'libos-conformance': ['hal', 'kernel', 'queue'],
+}
+
+/** Takes `typeof import('...')` out of a source: what is left are imports that can load something. */
+export function withoutTypeQueries(source: string): string {
+  return source.replaceAll(/typeof import\('[^']+'\)/g, '')
 }
 
 /** Module specifiers that a source file imports from the workspace, statically or dynamically. */
