@@ -24,7 +24,8 @@ test('every call of the list is used and says what for', () => {
   const text = sources.map(read).join('\n')
   for (const [name, { purpose }] of Object.entries(ALLOWED_CALLS)) {
     expect(purpose.length, name).toBeGreaterThan(10)
-    const used = text.includes(`calls().${name}`) || text.includes(`uv.${name}(`) || ['connect', 'dup3'].includes(name)
+    // Some are for the backends above alone.
+    const used = text.includes(`calls().${name}`) || text.includes(`uv.${name}(`) || ['getsockopt', 'dup3'].includes(name)
     expect(used, `${name} is not called`).toBe(true)
   }
 })
