@@ -1,0 +1,75 @@
+import { PerformanceObserver } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createPlainWindow, FramePool, NetBurst, type NetQueue, VirtualClock } from '@parakernel/hal'
+import { expect, test } from 'vitest'
+import { FaultQueue } from '../src/faults/queue.ts'
+import { faultSettings } from '../src/faults/settings.ts'
+import { TraceQueue } from '../src/trace/queue.ts'
+import { recordRingBuffer } from '../src/trace/record-ring.ts'
+import { FakeQueue } from './support/fake-queue.ts'
+
+/** A queue that always has 32 packets, and takes everything: no allocation of its own. */
+class EndlessQueue extends FakeQueue {
+  override receive(burst: NetBurst): number {
+    burst.count = 0
+    while (burst.count < 32) {
+      const frame = this.pool.allocateForDevice()
+      if (frame < 0) break
+      burst.push(frame, this.pool.headroom, 60)
+    }
+    return burst.count
+  }
+
+  override transmit(burst: NetBurst, start = 0): number {
+    burst.refused = 0
+    for (let i = start; i < burst.count; i++) this.pool.giveBack(burst.frame[i])
+    return burst.count - start
+  }
+}
+
+/** Receives and transmits a million packets, and answers how often the collector ran. */
+async function collections(queue: NetQueue): Promise<number> {
+  const burst = new NetBurst(32, queue.capabilities.columns)
+  const run = (packets: number) => {
+    for (let done = 0; done < packets; done += 32) {
+      queue.receive(burst)
+      const taken = queue.transmit(burst)
+      for (let i = taken; i < burst.count; i++) queue.pool.release(burst.frame[i])
+    }
+  }
+  run(300_000)
+  globalThis.gc?.()
+  await sleep(20)
+  let runs = 0
+  const observer = new PerformanceObserver((list) => {
+    runs += list.getEntries().length
+  })
+  observer.observe({ entryTypes: ['gc'] })
+  await sleep(20)
+  run(1_000_000)
+  await sleep(20)
+  observer.disconnect()
+  return runs
+}
+
+const endless = () => new EndlessQueue(new FramePool(createPlainWindow(2048, { frameSize: 512 })))
+
+test('the test itself allocates nothing', async () => {
+  expect(await collections(endless())).toBe(0)
+})
+
+test.each([
+  ['without any', {}],
+  ['with a delay of 0 by a rate', { rate: 1e18 }],
+  ['with all of them', { loss: 0.1, duplicate: 0.1, reorder: 0.1, reorderDelay: 0, corrupt: 0.1, rate: 1e18 }],
+])('faults %s allocate nothing', async (_, options) => {
+  const inner = endless()
+  const queue = new FaultQueue(inner, inner.grant, faultSettings(options), new VirtualClock())
+  expect(await collections(queue)).toBe(0)
+})
+
+test('trace allocates nothing', async () => {
+  const inner = endless()
+  const queue = new TraceQueue(inner, inner.grant, { ring: recordRingBuffer(1024) }, new VirtualClock())
+  expect(await collections(queue)).toBe(0)
+})
