@@ -44,8 +44,8 @@ export class EmulatedNic implements NetDevice {
   readonly #registers: PortRegisters
   readonly #slots: QueueSlot[]
   readonly #listeners = new Set<(event: NetDeviceEvent) => void>()
-  /** Counters of ended grants, by queue. */
-  readonly #ended: NetStatistics[]
+  /** What holders count, by queue, over all grants. */
+  readonly #counters: NetCounters[]
   /** What transmitters had counted for these queue numbers before this NIC had them. */
   readonly #before: NetStatistics[]
   /** What they counted until it was unplugged. */
@@ -75,7 +75,7 @@ export class EmulatedNic implements NetDevice {
       network.slots[slot.queue] = slot
       writeReceiveFilter(network.memory, slot.queue, {})
     }
-    this.#ended = this.#slots.map(() => NOTHING)
+    this.#counters = this.#slots.map(() => new NetCounters(countersBuffer(NET_COUNTERS)))
     this.#before = this.#slots.map((slot) => this.#drops(slot))
   }
 
@@ -100,7 +100,7 @@ export class EmulatedNic implements NetDevice {
         remedy: 'Reclaim that grant first, or take another queue',
       })
     }
-    if (state === GRANT_DETACHED) this.#end(queue, slot, GRANT_RECLAIMED)
+    if (state === GRANT_DETACHED) this.#end(slot, GRANT_RECLAIMED)
     this.#checkWindow(window, queue)
 
     const { memory, heap, view } = this.#network
@@ -110,7 +110,6 @@ export class EmulatedNic implements NetDevice {
     control.linkUp = this.#linkUp
     control.mtu = this.#mtu
     control.mac = this.#mac
-    const counters = new NetCounters(countersBuffer(NET_COUNTERS))
     try {
       this.#network.connect(slot)
     } catch (error) {
@@ -126,7 +125,7 @@ export class EmulatedNic implements NetDevice {
       window,
       capabilities: this.capabilities,
       control: control.buffer,
-      counters: counters.values.buffer as SharedArrayBuffer,
+      counters: this.#counters[queue].values.buffer as SharedArrayBuffer,
       transport: {
         network: memory.reference,
         port: slot.port,
@@ -136,7 +135,7 @@ export class EmulatedNic implements NetDevice {
         serial: ++serials,
       },
     }
-    slot.active = { grant, control, counters, scratchBytes }
+    slot.active = { grant, control, scratchBytes }
     memory.bump()
     return grant
   }
@@ -144,7 +143,7 @@ export class EmulatedNic implements NetDevice {
   reclaim(grant: NetQueueGrant): void {
     const slot = this.#slot(grant.queue)
     const { serial } = grant.transport as EmulatedTransport
-    if (slot.active?.grant.transport.serial === serial) this.#end(grant.queue, slot, GRANT_RECLAIMED)
+    if (slot.active?.grant.transport.serial === serial) this.#end(slot, GRANT_RECLAIMED)
   }
 
   steer(rule: SteeringRule): void {
@@ -219,9 +218,8 @@ export class EmulatedNic implements NetDevice {
 
   queueStatistics(queue: number): NetStatistics {
     const slot = this.#slot(queue)
-    const parts = [this.#ended[queue], this.#final?.[queue] ?? this.#drops(slot)]
-    if (slot.active !== undefined) parts.push(slot.active.counters.snapshot())
-    const sum = sumCounters(NET_COUNTERS, parts)
+    const counted = this.#counters[queue].snapshot()
+    const sum = sumCounters(NET_COUNTERS, [counted, this.#final?.[queue] ?? this.#drops(slot)])
     for (const name of NET_COUNTERS) sum[name] -= this.#before[queue][name]
     sum.rxDroppedNoFrame += slot.lost
     return sum
@@ -249,16 +247,16 @@ export class EmulatedNic implements NetDevice {
   #unplug(state: number): void {
     this.#gone = true
     this.#linkUp = false
-    this.#slots.forEach((slot, queue) => {
-      this.#end(queue, slot, state)
+    for (const slot of this.#slots) {
+      this.#end(slot, state)
       this.#network.disconnectAbandoned(slot)
-    })
+    }
     this.#final = this.#slots.map((slot) => this.#drops(slot))
     this.#registers.clear()
   }
 
   /** Ends a grant, without its holder: rings first, so that nothing more arrives, then the books. */
-  #end(queue: number, slot: QueueSlot, state: number): void {
+  #end(slot: QueueSlot, state: number): void {
     const { active } = slot
     if (active === undefined) return
     const { memory, heap } = this.#network
@@ -268,7 +266,6 @@ export class EmulatedNic implements NetDevice {
     active.control.end(state)
     writeReceiveFilter(memory, slot.queue, {})
     this.#wake(slot)
-    this.#ended[queue] = sumCounters(NET_COUNTERS, [this.#ended[queue], active.counters.snapshot()])
     slot.active = undefined
     heap.release(active.grant.transport.scratch, active.scratchBytes, elsewhere)
   }

@@ -8,7 +8,6 @@ import type { NetworkMemory } from '../shared/network-memory.ts'
 export interface ActiveGrant {
   readonly grant: NetQueueGrant<EmulatedTransport>
   readonly control: ControlBlock
-  readonly counters: NetCounters
   readonly scratchBytes: number
 }
 

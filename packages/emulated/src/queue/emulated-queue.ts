@@ -61,7 +61,7 @@ export class EmulatedQueue implements NetQueue {
   #linkUp = false
   #detached = false
 
-  /** @throws ESTALE, EBUSY for a grant that is over or in use; EINVAL for a pool over another window. */
+  /** @throws ESTALE for a grant that is over or in use; EINVAL for a pool over another window. */
   constructor(grant: NetQueueGrant<EmulatedTransport>, context: AttachContext) {
     const { transport } = grant
     const { pool } = context
@@ -72,10 +72,7 @@ export class EmulatedQueue implements NetQueue {
     }
     this.control = new ControlBlock(grant.control)
     if (!this.control.transition(GRANT_FREE, GRANT_ATTACHED)) {
-      if (this.control.state === GRANT_ATTACHED) {
-        throw new ParakernelError('EBUSY', 'somebody has attached this grant already', { subject })
-      }
-      throw new ParakernelError('ESTALE', 'the grant is over', { subject, remedy: 'Ask the device for a new one' })
+      throw new ParakernelError('ESTALE', 'the grant is over, or somebody has attached it', { subject, remedy: 'Ask the device for a new one' })
     }
     this.grant = grant
     this.pool = pool
