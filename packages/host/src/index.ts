@@ -1,1 +1,3 @@
-export {}
+export { HostLibOS } from './host-libos.ts'
+export { libos } from './libos.ts'
+export type { HostOptions } from './options.ts'

@@ -106,9 +106,9 @@ export function closing(suite: NetworkLibosConformance): void {
       'shutdown closes everything, and again does nothing',
       withPair(suite, async (pair) => {
         const { a, b } = pair
-        const [client, server] = [pair.open(a), pair.open(b)]
+        const [client, server, unread] = [pair.open(a), pair.open(b), pair.open(b)]
         const pop = b.pop(server.qd)
-        for (let i = 0; i < 3; i++) await pair.send(a, client.qd, 'x', client.at)
+        for (let i = 0; i < 3; i++) await pair.send(a, client.qd, 'x', unread.at)
         await pair.fixture.settle()
         await b.shutdown()
         await pair.fails(b, pop, 'ECANCELED')

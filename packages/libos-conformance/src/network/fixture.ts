@@ -14,7 +14,7 @@ export interface NetworkLibosFixture {
 }
 
 /** What an implementation, or the network beneath it, may lack. Each needs a reason, which the skipped tests print. */
-export type NetworkFeature = 'broadcast' | 'multicast' | 'portUnreachable' | 'synchronousWait'
+export type NetworkFeature = 'broadcast' | 'multicast' | 'multicastLoopOff' | 'portUnreachable' | 'synchronousWait'
 
 export interface NetworkLibosConformance {
   /** Heads the suite: `host`, `net on the emulated backend`. */
