@@ -1,0 +1,101 @@
+import type { MicaMode } from '@parakernel/mica'
+import type { NetworkLibOS, QueueDescriptor } from '@parakernel/queue'
+import { AmplificationGuard, type GuardMode } from '../guard/amplification-guard.ts'
+import type { Channel } from './channel.ts'
+import { type ServerCounters, serverCounters } from './counters.ts'
+import { NativeHandOver } from './native-hand-over.ts'
+import { NativeServer } from './native-server.ts'
+import { Outbox } from './outbox.ts'
+import { createPartitionState, type PartitionState } from './partition-state.ts'
+import { TextRelay } from './text-relay.ts'
+import { TextServer } from './text-server.ts'
+
+/** Largest burst that a libOS hands over. */
+const BURST = 64
+
+export interface KvsServerOptions {
+  /** This partition, and how many there are. */
+  readonly index: number
+  readonly partitions: number
+  /** Native port of partition 0; partition i answers at `port + i`. */
+  readonly port: number
+  /** memcached port of partition 0, partition i answers at `memcachedPort + i`; 0 for none. */
+  readonly memcachedPort: number
+  readonly guard: GuardMode
+  /** 16 secret bytes, the same in all partitions. */
+  readonly key: Uint8Array
+  readonly heap: { readonly byteOffset: number; readonly byteLength: number }
+  /** To the other partitions; undefined in a machine of one. */
+  readonly channel?: Channel | undefined
+  readonly mode?: MicaMode
+  /** Typical bytes of key plus value: sizes the index. */
+  readonly expectedItemBytes?: number
+  readonly maxPayload?: number
+  readonly counters?: ServerCounters
+  readonly wallClock?: () => number
+}
+
+/** One partition's server on a libOS: sockets, protocols and store. Runs inside the libOS's polls. */
+export class KvsServer {
+  readonly state: PartitionState
+  readonly #libos: NetworkLibOS
+  readonly #sockets: QueueDescriptor[] = []
+
+  /** Binds the ports and serves at once. @throws EADDRINUSE, ENOSPC (heap too small) and what else a part throws */
+  constructor(libos: NetworkLibOS, options: KvsServerOptions) {
+    const { index, partitions, port, memcachedPort, channel, maxPayload } = options
+    this.#libos = libos
+    this.state = createPartitionState({
+      index,
+      partitions,
+      pool: libos.pool,
+      heap: options.heap,
+      guard: new AmplificationGuard(options.guard, options.key),
+      counters: options.counters ?? serverCounters(),
+      serverPorts: portsOf(port, memcachedPort, partitions),
+      store: {
+        ...(options.mode === undefined ? {} : { mode: options.mode }),
+        ...(options.expectedItemBytes === undefined ? {} : { expectedItemBytes: options.expectedItemBytes }),
+      },
+    })
+    const { state } = this
+    const payload = maxPayload === undefined ? {} : { maxPayload }
+    const native = this.#open(port + index)
+    const outbox = new Outbox(libos, native, libos.pool, state.counters)
+    const handOver = channel === undefined ? undefined : new NativeHandOver(state, channel, outbox, maxPayload)
+    const nativeServer = new NativeServer(state, outbox, { burst: BURST, handOver, ...payload })
+    libos.serveDatagrams(native, (burst, now) => nativeServer.handle(burst, now))
+    if (memcachedPort === 0) return
+    const text = this.#open(memcachedPort + index)
+    const relay = channel === undefined ? undefined : new TextRelay(state, channel)
+    const wallClock = options.wallClock === undefined ? {} : { wallClock: options.wallClock }
+    const textServer = new TextServer(state, new Outbox(libos, text, libos.pool, state.counters), {
+      burst: BURST,
+      relay,
+      ...wallClock,
+    })
+    relay?.attach(textServer)
+    libos.serveDatagrams(text, (burst, now) => textServer.handle(burst, now))
+  }
+
+  /** Closes the sockets. The store stays in its memory. */
+  close(): void {
+    for (const socket of this.#sockets.splice(0)) this.#libos.close(socket)
+  }
+
+  #open(port: number): QueueDescriptor {
+    const socket = this.#libos.socket('datagram')
+    this.#libos.bind(socket, { address: '0.0.0.0', port })
+    this.#sockets.push(socket)
+    return socket
+  }
+}
+
+function portsOf(port: number, memcachedPort: number, partitions: number): number[] {
+  const ports: number[] = []
+  for (let i = 0; i < partitions; i++) {
+    ports.push(port + i)
+    if (memcachedPort !== 0) ports.push(memcachedPort + i)
+  }
+  return ports
+}
