@@ -48,8 +48,10 @@ interface ActiveGrant {
   readonly ledger: Ledger
 }
 
-/** How long a queue stays busy after its holder was killed: until the kernel has let go of the last reference. */
+/** How long a queue of ours stays busy after its holder was killed: until the kernel has let go of the last reference. */
 const RELEASE_PATIENCE_MS = 2000
+/** The same for a process that ended a moment ago; a living owner is reported this much later. */
+const STRANGER_PATIENCE_MS = 250
 
 /**
  * The control half: owns the program, the sockets and every descriptor. Opening it attaches the program; nothing is taken
@@ -276,9 +278,9 @@ export class AfXdpDevice implements NetDevice {
     return grant
   }
 
-  /** A queue that this device gave away before may be busy for a moment longer: its last reference is being dropped. */
+  /** A queue whose holder has just ended may be busy for a moment longer: its last reference is being dropped. */
   #socketOnFreeQueue(queue: number, window: FrameWindow): QueueSocket {
-    const deadline = performance.now() + (this.#slots.has(queue) ? RELEASE_PATIENCE_MS : 0)
+    const deadline = performance.now() + (this.#slots.has(queue) ? RELEASE_PATIENCE_MS : STRANGER_PATIENCE_MS)
     const options = {
       interfaceName: this.name,
       interfaceIndex: this.#link.index,
