@@ -3,13 +3,15 @@ import type { OptionSpecs } from '@parakernel/hal'
 import { flagLayer } from './layers/command-line.ts'
 import { ENVIRONMENT_FILE, environmentLayer } from './layers/environment.ts'
 import { fileLayer } from './layers/file.ts'
-import type { Layer } from './layers/layer.ts'
+import { type Layer, layerOf } from './layers/layer.ts'
 import { ConfigError } from './problems/config-error.ts'
 import type { Config } from './settings/config.ts'
 import { type Inspection, inspect } from './settings/inspect.ts'
 import type { ResolvedConfig } from './settings/resolved.ts'
 
 export interface LoadOptions {
+  /** A config that the program has written in code, in the place of a file: none is looked for. */
+  readonly config?: Config
   /** A file to read, instead of the one `parakernel.config.{ts,mts,js,mjs,json,yaml,yml}` that may lie in `directory`. */
   readonly file?: string | undefined
   /** Where to look for the file; default the working directory. `false` looks nowhere. */
@@ -39,11 +41,14 @@ export async function loadConfig(options: LoadOptions = {}): Promise<ResolvedCon
 
 /** As `loadConfig`, but with the problems as data and whatever could be found out in spite of them. */
 export async function inspectConfig(options: LoadOptions): Promise<Inspection> {
-  const { flags = {}, environment = process.env, directory = process.cwd(), defaults = {} } = options
+  const { config, flags = {}, environment = process.env, defaults = {} } = options
   const variables = environment === false ? {} : environment
+  const directory = config === undefined ? (options.directory ?? process.cwd()) : false
   const found = await fileLayer(options.file ?? variables[ENVIRONMENT_FILE], directory)
   const file = found !== undefined && 'layer' in found ? found : undefined
-  const layers: Layer[] = [flagLayer(flags), environmentLayer(variables), ...(file === undefined ? [] : [file.layer])]
+  const layers: Layer[] = [flagLayer(flags), environmentLayer(variables)]
+  if (file !== undefined) layers.push(file.layer)
+  if (config !== undefined) layers.push(layerOf(config, { layer: 'program', name: '' }))
   const inspection = await inspect({
     layers,
     defaults,

@@ -1,16 +1,50 @@
 import { ParakernelError } from '@parakernel/hal'
+import { loadConfig } from '../load-config.ts'
 import type { Config } from '../settings/config.ts'
 import type { ResolvedConfig } from '../settings/resolved.ts'
 import type { ComposeOptions, Machine } from './machine.ts'
+import { RunningMachine } from './running-machine.ts'
+import { onSignals } from './signals.ts'
+import { startParts } from './start.ts'
+import { Teardown } from './teardown.ts'
 
 /**
  * Makes a running machine of a config: opens the device, wraps its probes around it, gives each partition its memory,
- * queues, rings and thread, and starts them.
- * @throws when a part fails to start, naming it, after everything that had started was stopped
+ * queues, rings and thread, and starts them. A config that `loadConfig` has not seen is checked first; its packages are looked up
+ * from the partition's module.
+ * @throws ConfigError before anything starts; ENOTSUP for a backend that this machine cannot run; when a part fails to
+ * start, an error that names it, after everything that had started was stopped; ECANCELED when a signal came meanwhile
  */
-export async function compose<Data>(
-  _config: Config | ResolvedConfig,
-  _options: ComposeOptions<Data>,
-): Promise<Machine> {
-  throw new ParakernelError('ENOSYS', 'not there yet')
+export async function compose<Data>(config: Config | ResolvedConfig, options: ComposeOptions<Data>): Promise<Machine> {
+  const resolved = isResolved(config)
+    ? config
+    : await loadConfig({ config, environment: false, application: options.partition })
+  const { name = 'machine', signals = true, warn = console.warn } = options
+  const teardown = new Teardown()
+  let machine: RunningMachine | undefined
+  let signalled: NodeJS.Signals | undefined
+  if (signals) {
+    teardown.push(
+      onSignals((signal) => {
+        signalled = signal
+        void machine?.end({ reason: 'signal', signal })
+      }),
+    )
+  }
+  const interrupted = () => {
+    if (signalled === undefined) return
+    throw new ParakernelError('ECANCELED', `stopped by ${signalled} while it started`, { subject: name })
+  }
+  try {
+    const parts = await startParts(resolved, options as ComposeOptions<unknown>, name, teardown, interrupted)
+    machine = new RunningMachine(name, resolved, parts, teardown, warn)
+    return machine
+  } catch (error) {
+    for (const failure of await teardown.run()) warn(`${name}: while stopping: ${failure.message}`)
+    throw error
+  }
+}
+
+function isResolved(config: Config | ResolvedConfig): config is ResolvedConfig {
+  return 'settings' in config
 }

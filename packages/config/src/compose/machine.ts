@@ -1,5 +1,5 @@
 import type { Clock, NetDevice, NetStatistics } from '@parakernel/hal'
-import type { Loop } from '@parakernel/kernel'
+import type { RunLoop } from '@parakernel/kernel'
 import type { ResolvedConfig } from '../settings/resolved.ts'
 
 export interface ComposeOptions<Data = unknown> {
@@ -15,8 +15,10 @@ export interface ComposeOptions<Data = unknown> {
   readonly rings?: { readonly slots: number; readonly slotBytes: number }
   /** Runs the partitions in the calling thread, on one loop, instead of in workers. Default false. */
   readonly inline?: boolean
-  /** A virtual clock implies `inline`: drive the machine by `machine.loop.runUntil`. Default: the host's monotonic clock. */
+  /** A virtual clock implies `inline`: run the machine by `machine.loop`, which is not started. Default: the host's clock. */
   readonly clock?: Clock
+  /** A loop that is already there, of another machine in this thread say: implies `inline`, on the loop's clock. */
+  readonly loop?: RunLoop
   /** Stops the machine in order on SIGINT and SIGTERM; a second signal ends the process at once. Default true. */
   readonly signals?: boolean
   /** Warnings that the user should see; default `console.warn`. */
@@ -44,8 +46,8 @@ export interface Machine {
   readonly partitions: number
   /** The device that the partitions' queues are of, with its probes around it. */
   readonly device: NetDevice | undefined
-  /** The loop of the partitions that run in this thread; undefined when they run in workers. */
-  readonly loop: Loop | undefined
+  /** The loop of the partitions that run in this thread; undefined when they run in workers of their own. */
+  readonly loop: RunLoop | undefined
   /**
    * Calls a method that a partition's module returned under `methods`. Arguments and result are cloned.
    * @throws what the method throws; ENOSYS for a method that it does not have; ECANCELED when the machine stops meanwhile

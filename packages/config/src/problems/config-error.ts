@@ -40,8 +40,8 @@ export function formatProblem({ path, message, origin }: Problem): string {
 /** `--backend`, `environment PARAKERNEL_PARTITIONS`, `file parakernel.config.ts`, `preset host`, `default of @parakernel/net`. */
 export function formatOrigin({ layer, name }: Origin): string {
   if (layer === 'flag') return name
-  if (layer === 'default') return name === '' ? 'default' : `default of ${name}`
-  return `${layer} ${name}`
+  if (layer === 'default' && name !== '') return `default of ${name}`
+  return `${layer} ${name}`.trim()
 }
 
 /** A value as it stands in an error: JSON, cut to a length that a line can take. */

@@ -4,7 +4,7 @@ import type { NetworkLibOSFactory } from '@parakernel/queue'
 
 /** Where a value came from, in order of precedence. */
 export interface Origin {
-  readonly layer: 'flag' | 'environment' | 'file' | 'preset' | 'default'
+  readonly layer: 'flag' | 'environment' | 'file' | 'program' | 'preset' | 'default'
   /** `--backend`, `PARAKERNEL_NETWORK__BACKEND`, `parakernel.config.ts`, the preset's or the package's name. */
   readonly name: string
 }

@@ -1,0 +1,93 @@
+import { type NetDevice, ParakernelError } from '@parakernel/hal'
+import type { RunLoop } from '@parakernel/kernel'
+import { STATISTICS } from '../partition/main.ts'
+import type { ResolvedConfig } from '../settings/resolved.ts'
+import type { Exit, Machine, MachineStatistics } from './machine.ts'
+import type { Parts } from './start.ts'
+import type { Teardown } from './teardown.ts'
+
+export class RunningMachine implements Machine {
+  readonly name: string
+  readonly config: ResolvedConfig
+  readonly exited: Promise<Exit>
+  readonly #parts: Parts
+  readonly #teardown: Teardown
+  readonly #warn: (message: string) => void
+  #exit!: (exit: Exit) => void
+  #ending: Promise<void> | undefined
+
+  constructor(name: string, config: ResolvedConfig, parts: Parts, teardown: Teardown, warn: (message: string) => void) {
+    this.name = name
+    this.config = config
+    this.#parts = parts
+    this.#teardown = teardown
+    this.#warn = warn
+    this.exited = new Promise((resolve) => {
+      this.#exit = resolve
+    })
+    for (const partition of parts.partitions) void this.#watch(partition.name, partition.exited)
+  }
+
+  get partitions(): number {
+    return this.#parts.partitions.length
+  }
+
+  get device(): NetDevice | undefined {
+    return this.#parts.device
+  }
+
+  get loop(): RunLoop | undefined {
+    return this.#parts.loop
+  }
+
+  async call<Result>(partition: number, method: string, ...args: unknown[]): Promise<Result> {
+    const running = this.#parts.partitions[partition]
+    if (running === undefined) {
+      const remedy = `Name one from 0 to ${this.partitions - 1}`
+      throw new ParakernelError('EINVAL', `there is no partition ${partition}`, { subject: this.name, remedy })
+    }
+    if (this.#ending !== undefined) {
+      throw new ParakernelError('ECANCELED', 'the machine is stopping', { subject: running.name })
+    }
+    return (await running.call(method, args)) as Result
+  }
+
+  async statistics(): Promise<MachineStatistics> {
+    const { device } = this.#parts
+    const queues = Array.from({ length: device?.queues ?? 0 }, (_, queue) => queue)
+    return {
+      device: device?.statistics(),
+      queues: queues.flatMap((queue) => device?.queueStatistics(queue) ?? []),
+      partitions: (await Promise.all(
+        this.#parts.partitions.map((_, i) => this.call(i, STATISTICS)),
+      )) as MachineStatistics['partitions'],
+    }
+  }
+
+  stop(): Promise<void> {
+    return this.end({ reason: 'stopped' })
+  }
+
+  /** Stops for a reason; the first one counts. */
+  end(exit: Exit): Promise<void> {
+    this.#ending ??= this.#end(exit)
+    return this.#ending
+  }
+
+  async #end(exit: Exit): Promise<void> {
+    for (const failure of await this.#teardown.run()) this.#warn(`${this.name}: while stopping: ${failure.message}`)
+    this.#exit(exit)
+  }
+
+  /** A partition that ends while nobody has asked it to takes the machine with it. */
+  async #watch(name: string, exited: Promise<Error | undefined>): Promise<void> {
+    const cause = await exited
+    if (this.#ending !== undefined) return
+    const why = cause === undefined ? 'it ended by itself' : cause.message
+    const code = cause instanceof ParakernelError ? cause.code : 'EOWNERDEAD'
+    await this.end({
+      reason: 'failed',
+      error: new ParakernelError(code, why, { subject: `partition ${name}`, cause }),
+    })
+  }
+}

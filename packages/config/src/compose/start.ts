@@ -1,0 +1,161 @@
+import {
+  type FrameWindow,
+  MonotonicClock,
+  type NetDevice,
+  type NetQueueGrant,
+  ParakernelError,
+  VirtualClock,
+} from '@parakernel/hal'
+import { type PartitionPlan, RunLoop } from '@parakernel/kernel'
+import type { Payload } from '../partition/main.ts'
+import type { ResolvedConfig } from '../settings/resolved.ts'
+import { assignCores } from './cores.ts'
+import { openDevice } from './device.ts'
+import { type HostDoor, openHost } from './host.ts'
+import { startInline } from './inline-partition.ts'
+import type { ComposeOptions } from './machine.ts'
+import { createPartitionMemory, type PartitionMemory } from './memory.ts'
+import { partitionModule, WORKER_MODULE } from './modules.ts'
+import { createRings } from './rings.ts'
+import type { RunningPartition } from './running-partition.ts'
+import type { Teardown } from './teardown.ts'
+import { startInWorker } from './worker-partition.ts'
+
+/** What a machine is made of, once it runs. */
+export interface Parts {
+  readonly device: NetDevice | undefined
+  readonly loop: RunLoop | undefined
+  readonly partitions: readonly RunningPartition[]
+}
+
+/**
+ * Starts the parts of a machine in order, and pushes the way to stop each on `teardown` as soon as it is there.
+ * @param interrupted throws when the start shall not go on
+ */
+export async function startParts(
+  config: ResolvedConfig,
+  options: ComposeOptions<unknown>,
+  name: string,
+  teardown: Teardown,
+  interrupted: () => void,
+): Promise<Parts> {
+  const { settings } = config
+  const warn = options.warn ?? console.warn
+  const loop = createLoop(config, options)
+  const door = await openHost(settings.host, config.application, warn)
+  const cores = assignCores(loop === undefined ? settings.cpus : 'none', settings.partitions, door.host)
+  interrupted()
+
+  const context = { clock: loop?.clock ?? new MonotonicClock(), warn, ...(door.host && { host: door.host }) }
+  const device = await openDevice(config, context, options.devices?.network).catch((cause) => {
+    throw cause instanceof ParakernelError ? cause : errorOf(`device of backend ${config.backend?.name}`, cause)
+  })
+  if (device !== undefined) teardown.push(() => device.close())
+  if (device?.capabilities.attach === 'thread' && loop === undefined) {
+    throw new ParakernelError('ENOTSUP', 'its queues stay in the thread that opened it', {
+      subject: device.name,
+      remedy: 'Compose with inline: true',
+    })
+  }
+  if (loop !== undefined && options.loop === undefined) teardown.push(() => loop.close())
+
+  const plans = makePlans(config, options, name, door, device, cores, teardown)
+  const partitions: RunningPartition[] = []
+  for (const plan of plans) {
+    interrupted()
+    const starting = loop === undefined ? startInWorker(plan) : startInline(plan, loop, door.host)
+    const running = await starting.catch((cause) => {
+      throw errorOf(`partition ${plan.name}`, cause)
+    })
+    teardown.push(() => running.stop())
+    partitions.push(running)
+  }
+  interrupted()
+  return { device, loop, partitions }
+}
+
+/** The loop of a machine in this thread. On a real clock it runs as a guest; a virtual one is the caller's to run. */
+function createLoop({ settings }: ResolvedConfig, options: ComposeOptions<unknown>): RunLoop | undefined {
+  if (options.loop !== undefined) return options.loop
+  const { clock = new MonotonicClock() } = options
+  const isVirtual = clock instanceof VirtualClock
+  if (options.inline !== true && !isVirtual) return undefined
+  const loop = new RunLoop({ clock, wait: settings.wait })
+  if (!isVirtual) loop.start('guest')
+  return loop
+}
+
+function makePlans(
+  config: ResolvedConfig,
+  options: ComposeOptions<unknown>,
+  name: string,
+  door: HostDoor,
+  device: NetDevice | undefined,
+  cores: readonly (number | undefined)[],
+  teardown: Teardown,
+): PartitionPlan<Payload>[] {
+  const { settings } = config
+  const names = cores.map((_, i) => (cores.length === 1 ? name : `${name}-${i}`))
+  const memories = names.map((one) => {
+    const memory = createPartitionMemory(settings, one, door.host)
+    teardown.push(() => memory.release())
+    return memory
+  })
+  const rings = createRings(
+    memories.map(({ window }) => window.wake),
+    options.rings,
+  )
+  return memories.map((memory, index) => ({
+    name: names[index],
+    index,
+    partitions: settings.partitions,
+    module: WORKER_MODULE,
+    grants: device === undefined ? [] : grantQueues(device, settings.partitions, index, memory, teardown),
+    window: memory.window,
+    heap: memory.heap,
+    incoming: rings.incoming[index],
+    outgoing: rings.outgoing[index],
+    cpu: cores[index],
+    wait: settings.wait,
+    hostModule: door.module,
+    deviceReserve: settings.frames.reserve,
+    debugFrames: settings.frames.debug,
+    data: {
+      module: partitionModule(options.partition),
+      data: typeof options.data === 'function' ? (options.data as (i: number) => unknown)(index) : options.data,
+      network: { module: config.libos.url, options: settings.network.libosOptions },
+    },
+  }))
+}
+
+/** Queue q goes to partition q modulo their number: none is left without a holder. */
+function grantQueues(
+  device: NetDevice,
+  partitions: number,
+  index: number,
+  { window }: PartitionMemory,
+  teardown: Teardown,
+): NetQueueGrant[] {
+  const grants: NetQueueGrant[] = []
+  for (let queue = index; queue < device.queues; queue += partitions) {
+    const grant = grantQueue(device, queue, window)
+    teardown.push(() => device.reclaim(grant))
+    grants.push(grant)
+  }
+  return grants
+}
+
+function grantQueue(device: NetDevice, queue: number, window: FrameWindow): NetQueueGrant {
+  try {
+    return device.grant(queue, window)
+  } catch (cause) {
+    throw cause instanceof ParakernelError ? cause : errorOf(`${device.name} queue ${queue}`, cause)
+  }
+}
+
+/** An error of a part says which part it was: what the part threw stays its cause, and keeps its code. */
+function errorOf(part: string, cause: unknown): ParakernelError {
+  const code = cause instanceof ParakernelError ? cause.code : 'EIO'
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new ParakernelError(code, `did not start: ${why}`, { subject: part, cause })
+}
