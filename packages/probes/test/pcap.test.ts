@@ -163,7 +163,8 @@ describe('tshark', () => {
     for (let i = 0; i < 300; i++) {
       await fixture.wire.send(udp(i, 60 + i))
       take(queue)
-      queue.transmit(load(queue, [[udp(1_000 + i, 80)]]))
+      expect(queue.transmit(load(queue, [[udp(1_000 + i, 80)]]))).toBe(1)
+      await fixture.wire.receive()
     }
     await device.close()
     const fields = ['frame.len', 'udp.srcport', '_ws.malformed', 'udp.checksum.status', 'frame.time_epoch']
@@ -267,7 +268,7 @@ describe('the queue', () => {
     const queue = new PcapQueue(inner, inner.grant, settings(buffer), new VirtualClock())
     const ring = new ByteRing(buffer)
     for (let i = 0; i < 2_000; i++) {
-      const packet = numbered(i, 100 + ((i * 37) % 900))
+      const packet = numbered(i, 100 + ((i * 37) % 600))
       queue.transmit(load(queue, [[packet]]))
       expect(contents(ring)).toEqual([packet])
     }
