@@ -16,14 +16,15 @@ const bare = {
 
 const devices: Readonly<Record<string, FixtureOptions>> = {
   'emulated, every offload': {},
-  'emulated, four queues': { nic: { queues: 4, ringSize: 128 } },
+  'emulated, four queues': { nic: { queues: 4 } },
   'emulated, no offload': { nic: bare, wire: bare },
-  'emulated, four queues without offloads': { nic: { ...bare, queues: 4 }, wire: bare },
+  'emulated, four queues, no offload but RSS': { nic: { ...bare, queues: 4, rss: true }, wire: bare },
   'emulated, direct cable': { topology: 'direct' },
-  'emulated, partial checksums': { nic: { partialChecksums: 'marked', transmitAlignment: 8 } },
+  'emulated, partial checksums, aligned': { nic: { partialChecksums: 'marked', transmitAlignment: 8 } },
+  'emulated, unmarked partial checksums': { nic: { partialChecksums: 'unmarked', checksumVerify: false } },
   'emulated, latency and a rate under a virtual clock': {
     virtual: true,
-    nic: { latency: 5_000, rate: 10e9, queues: 2, ringSize: 256 },
+    nic: { latency: 5_000, rate: 10e9, queues: 2 },
     wire: { latency: 1_000, rate: 10e9 },
   },
 }

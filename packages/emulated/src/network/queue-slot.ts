@@ -1,5 +1,5 @@
 import { threadId } from 'node:worker_threads'
-import { type ControlBlock, GRANT_ATTACHED, type NetCounters, type NetQueueGrant } from '@parakernel/hal'
+import { type ControlBlock, GRANT_ATTACHED, type NetQueueGrant } from '@parakernel/hal'
 import type { EmulatedTransport } from '../queue/transport.ts'
 import { QUEUE_HOLDER } from '../shared/layout.ts'
 import type { NetworkMemory } from '../shared/network-memory.ts'

@@ -72,7 +72,10 @@ export class EmulatedQueue implements NetQueue {
     }
     this.control = new ControlBlock(grant.control)
     if (!this.control.transition(GRANT_FREE, GRANT_ATTACHED)) {
-      throw new ParakernelError('ESTALE', 'the grant is over, or somebody has attached it', { subject, remedy: 'Ask the device for a new one' })
+      throw new ParakernelError('ESTALE', 'the grant is over, or somebody has attached it', {
+        subject,
+        remedy: 'Ask the device for a new one',
+      })
     }
     this.grant = grant
     this.pool = pool
