@@ -1,0 +1,165 @@
+/**
+ * What a packet costs over a veth pair, in native mode: transmitted only, received only, and forwarded. The peer is a
+ * second AF_XDP socket in its own namespace and thread. One line a case; `--json` prints JSON.
+ *
+ *     pnpm exec node --conditions=source packages/af-xdp/bench/forward.bench.ts
+ */
+import { Worker } from 'node:worker_threads'
+import { createPlainWindow, FramePool, MonotonicClock, NetBurst, type NetQueue } from '@parakernel/hal'
+import { createVethPair, type VethPair } from '@parakernel/linux'
+import { AfXdpDevice, backend } from '../src/index.ts'
+
+const WARM_UP_MS = 700
+const MEASURE_MS = 2500
+const BURST = 32
+const SAMPLES = 65_536
+
+const clock = new MonotonicClock()
+const moduleUrl = new URL('../src/backend.ts', import.meta.url).href
+
+interface Result {
+  readonly name: string
+  readonly packets: number
+  readonly millionPerSecond: number
+  /** Wall time of this thread, which spins: waiting and other jobs on the core included. */
+  readonly wallNs: number
+  /** Median time of a round that moved a whole burst, a packet: what the calls themselves take. */
+  readonly callNs: number
+  /** CPU time of this thread: JavaScript and the FFI; then the kernel in its name, softirq included. */
+  readonly userNs: number
+  readonly kernelNs: number
+  readonly systemCalls: number
+  readonly dropped: number
+}
+
+/** Polls `round` for a while; it returns the packets that it moved. */
+function measure(name: string, queue: NetQueue, device: AfXdpDevice, round: () => number): Result {
+  const samples = new Float64Array(SAMPLES)
+  let taken = 0
+  const run = (milliseconds: number) => {
+    let packets = 0
+    taken = 0
+    let now = performance.now()
+    const end = now + milliseconds
+    while (now < end) {
+      const moved = round()
+      const after = performance.now()
+      if (moved === BURST && taken < SAMPLES) samples[taken++] = after - now
+      now = after
+      packets += moved
+    }
+    return packets
+  }
+  run(WARM_UP_MS)
+  const calls = queue.counters.get('wakeUps')
+  const drops = dropped(device)
+  const cpu = process.threadCpuUsage()
+  const start = performance.now()
+  const packets = run(MEASURE_MS)
+  const wall = performance.now() - start
+  const { user, system } = process.threadCpuUsage(cpu)
+  return {
+    name,
+    packets,
+    millionPerSecond: packets / wall / 1e3,
+    wallNs: (wall * 1e6) / packets,
+    callNs: (samples.subarray(0, taken).sort()[taken >> 1] * 1e6) / BURST,
+    userNs: (user * 1e3) / packets,
+    kernelNs: (system * 1e3) / packets,
+    systemCalls: (queue.counters.get('wakeUps') - calls) / packets,
+    dropped: dropped(device) - drops,
+  }
+}
+
+function dropped(device: AfXdpDevice): number {
+  const { rxDroppedNoFrame, rxDroppedRingFull, rxDroppedTooLong, txDropped } = device.statistics()
+  return rxDroppedNoFrame + rxDroppedRingFull + rxDroppedTooLong + txDropped
+}
+
+function transmitOnly(queue: NetQueue, length: number): () => number {
+  const { pool } = queue
+  const burst = new NetBurst(BURST)
+  return () => {
+    burst.count = 0
+    while (burst.count < burst.capacity) {
+      const frame = pool.allocate()
+      if (frame < 0) break
+      pool.view.setUint16(pool.address(frame) + pool.headroom + 12, 0x88b5)
+      burst.push(frame, pool.headroom, length)
+    }
+    const sent = queue.transmit(burst)
+    for (let i = sent; i < burst.count; i++) pool.release(burst.frame[i])
+    return sent
+  }
+}
+
+function receiveOnly(queue: NetQueue): () => number {
+  const burst = new NetBurst(BURST)
+  return () => {
+    queue.receive(burst)
+    for (let i = 0; i < burst.count; i++) queue.pool.release(burst.frame[i])
+    return burst.count
+  }
+}
+
+function forward(queue: NetQueue): () => number {
+  const burst = new NetBurst(BURST)
+  return () => {
+    if (queue.receive(burst) === 0) return 0
+    const sent = queue.transmit(burst)
+    for (let i = sent; i < burst.count; i++) queue.pool.release(burst.frame[i])
+    return sent
+  }
+}
+
+/** Opens the far end inside the namespace and runs it in a worker. */
+async function startFarEnd(pair: VethPair, flood: boolean): Promise<() => Promise<void>> {
+  const device = pair.inside(() => new AfXdpDevice({ interface: pair.peer, take: 'all' }, { clock }, moduleUrl))
+  const grant = pair.inside(() => device.grant(0, createPlainWindow(8192)))
+  const worker = new Worker(new URL('./far-end.ts', import.meta.url), { workerData: { grant, flood } })
+  await new Promise((resolve) => worker.once('message', resolve))
+  return async () => {
+    await worker.terminate()
+    await device.close()
+  }
+}
+
+async function run(name: string, far: 'none' | 'sink' | 'flood', rounds: (queue: NetQueue) => () => number) {
+  const pair = createVethPair({ label: 'bnch' })
+  const device = (await backend.open({ interface: pair.interface, take: 'all' }, { clock })) as AfXdpDevice
+  const window = createPlainWindow(8192)
+  const queue = backend.attach(device.grant(0, window), { pool: new FramePool(window), clock })
+  const stop = far === 'none' ? async () => {} : await startFarEnd(pair, far === 'flood')
+  try {
+    return measure(name, queue, device, rounds(queue))
+  } finally {
+    queue.detach()
+    await stop()
+    await device.close()
+    pair.remove()
+  }
+}
+
+const results = [
+  await run('transmit 64 B, peer kernel drops', 'none', (queue) => transmitOnly(queue, 64)),
+  await run('transmit 1500 B, peer kernel drops', 'none', (queue) => transmitOnly(queue, 1500)),
+  await run('transmit 64 B to an AF_XDP peer', 'sink', (queue) => transmitOnly(queue, 64)),
+  await run('receive 64 B from an AF_XDP peer', 'flood', receiveOnly),
+  await run('forward 64 B back to an AF_XDP peer', 'flood', forward),
+]
+
+if (process.argv.includes('--json')) console.log(JSON.stringify(results, null, 2))
+else {
+  const column = (value: number, digits = 0) => value.toFixed(digits).padStart(8)
+  console.log(`${'case'.padEnd(38)}    Mpps  wall ns  call ns  user ns  kern ns calls/pk  dropped`)
+  for (const r of results) {
+    const numbers = [
+      column(r.millionPerSecond, 3),
+      column(r.wallNs),
+      column(r.callNs),
+      column(r.userNs),
+      column(r.kernelNs),
+    ]
+    console.log(`${r.name.padEnd(38)}${numbers.join(' ')} ${column(r.systemCalls, 3)} ${column(r.dropped)}`)
+  }
+}
