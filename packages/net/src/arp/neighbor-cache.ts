@@ -29,6 +29,10 @@ export class Neighbor<Packet> {
     this.address = address
   }
 
+  get incomplete(): boolean {
+    return this.state === INCOMPLETE
+  }
+
   /** Whether a packet can be sent to it now. */
   get usable(): boolean {
     return this.state === REACHABLE || this.state === STALE || this.state === PROBE
@@ -107,6 +111,12 @@ export class NeighborCache<Packet> {
     return neighbor
   }
 
+  /** Whether another packet for `address` would push an older one out. */
+  isFull(address: Ipv4Address): boolean {
+    const neighbor = this.#entries.get(address)
+    return neighbor?.incomplete === true && neighbor.waiting.length >= this.#limits.waiting
+  }
+
   /** Lets a packet wait for an INCOMPLETE neighbour; returns the one that had to give way, if any. */
   wait(neighbor: Neighbor<Packet>, packet: Packet): Packet | undefined {
     neighbor.waiting.push(packet)
@@ -159,6 +169,7 @@ export class NeighborCache<Packet> {
   /** When `poll` has something to do; Infinity when nothing is due. */
   nextEvent(): number {
     let next = Number.POSITIVE_INFINITY
+    if (this.#timed.size === 0) return next
     for (const neighbor of this.#timed) if (neighbor.expires < next) next = neighbor.expires
     return next
   }

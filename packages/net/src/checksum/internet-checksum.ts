@@ -56,14 +56,7 @@ export function sumBytes(memory: PacketMemory, address: number, length: number):
 
 /** The sum of an IPv4 pseudo-header (RFC 768, RFC 793 section 3.1), not folded. Addresses as int32 in host order. */
 export function pseudoHeaderSum(source: number, destination: number, protocol: number, length: number): number {
-  return (
-    (source >>> 16) +
-    (source & 0xffff) +
-    (destination >>> 16) +
-    (destination & 0xffff) +
-    protocol +
-    length
-  )
+  return (source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff) + protocol + length
 }
 
 /**

@@ -29,12 +29,7 @@ export class EchoRequests {
   }
 
   /** Notes a request that is about to be sent; returns its sequence number, or -1 when all 65,536 are out. */
-  begin(
-    destination: Ipv4Address,
-    now: number,
-    timeout: number,
-    settle: (result: EchoResult) => void,
-  ): number {
+  begin(destination: Ipv4Address, now: number, timeout: number, settle: (result: EchoResult) => void): number {
     if (this.#outstanding.size === 0x1_0000) return -1
     while (this.#outstanding.has(this.#sequence)) this.#sequence = (this.#sequence + 1) & 0xffff
     const sequence = this.#sequence
@@ -62,6 +57,7 @@ export class EchoRequests {
 
   nextEvent(): number {
     let next = Number.POSITIVE_INFINITY
+    if (this.#outstanding.size === 0) return next
     for (const { deadline } of this.#outstanding.values()) if (deadline < next) next = deadline
     return next
   }

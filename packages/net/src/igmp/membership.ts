@@ -168,6 +168,7 @@ export class Membership {
 
   nextEvent(): number {
     let next = Math.min(this.#generalAnswerAt, this.#refreshAt)
+    if (this.#groups.size === 0) return next
     for (const { answerAt, changeAt } of this.#groups.values()) next = Math.min(next, answerAt, changeAt)
     return next
   }

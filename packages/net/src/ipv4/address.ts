@@ -1,4 +1,7 @@
 import { ParakernelError } from '@parakernel/hal'
+import { formatIpv4, isIpv4Multicast, parseIpv4 } from '@parakernel/queue'
+
+export { formatIpv4, isIpv4Multicast as isMulticast, parseIpv4 }
 
 /** An IPv4 address as an int32 in host order: 10.0.0.1 is 0x0a000001. */
 export type Ipv4Address = number
@@ -9,26 +12,6 @@ export const ALL_SYSTEMS: Ipv4Address = 0xe000_0001 | 0
 export const ALL_ROUTERS: Ipv4Address = 0xe000_0002 | 0
 /** Where IGMPv3 reports go (RFC 3376 section 4.2.14). */
 export const IGMP_V3_ROUTERS: Ipv4Address = 0xe000_0016 | 0
-
-/** @throws EINVAL unless `text` is four decimal numbers of 0 to 255 */
-export function parseIpv4(text: string): Ipv4Address {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)
-  const parts = match?.slice(1).map(Number)
-  if (parts === undefined || parts.some((part) => part > 255)) {
-    throw new ParakernelError('EINVAL', 'is not an IPv4 address', {
-      subject: JSON.stringify(text),
-      remedy: 'Write four numbers of 0 to 255, as in 10.0.0.1',
-    })
-  }
-  return (parts[0] << 24) | (parts[1] << 16) | (parts[2] << 8) | parts[3]
-}
-
-export function formatIpv4(address: Ipv4Address): string {
-  return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`
-}
-
-/** Class D (RFC 1112 section 4). */
-export const isMulticast = (address: Ipv4Address): boolean => address >>> 28 === 0xe
 
 /** An address together with the length of its network's prefix. */
 export interface Ipv4Network {

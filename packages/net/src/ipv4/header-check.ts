@@ -46,12 +46,7 @@ export function checkHeader(memory: PacketMemory, at: number, length: number): n
  * broadcast address, or our own. 0.0.0.0 is let through for IGMP, whose queries and reports may come from a switch or a host
  * without an address (RFC 4541 section 2.1.1).
  */
-export function checkSource(
-  source: Ipv4Address,
-  protocol: number,
-  own: Ipv4Address,
-  broadcast: Ipv4Address,
-): number {
+export function checkSource(source: Ipv4Address, protocol: number, own: Ipv4Address, broadcast: Ipv4Address): number {
   if (source === 0 && protocol === ipv4.PROTOCOL_IGMP) return HEADER_OK
   return !isUnicastHost(source) || source === broadcast || source === own ? DROP_IP_BAD_SOURCE : HEADER_OK
 }

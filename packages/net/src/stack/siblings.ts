@@ -1,5 +1,5 @@
-import type { Ipv4Address } from '../ipv4/address.ts'
 import type { MacParts } from '../ethernet/mac.ts'
+import type { Ipv4Address } from '../ipv4/address.ts'
 
 const SEQUENCE = 0
 const HEADER_WORDS = 16

@@ -111,7 +111,7 @@ export const STACK_COUNTERS = [
   'drop.outNeighborQueueFull',
   'drop.outNeighborUnreachable',
   'drop.outNoRoute',
-  'drop.outBadReply',
+  'drop.outInvalid',
 ] as const
 
 export type StackCounter = (typeof STACK_COUNTERS)[number]
@@ -247,7 +247,7 @@ export const DROP_OUT_NO_FRAME = 101
 export const DROP_OUT_NEIGHBOR_QUEUE_FULL = 102
 export const DROP_OUT_NEIGHBOR_UNREACHABLE = 103
 export const DROP_OUT_NO_ROUTE = 104
-export const DROP_OUT_BAD_REPLY = 105
+export const DROP_OUT_INVALID = 105
 
 /** MIB counter of each drop reason, -1 where the MIBs have none. */
 const MIB_OF_DROP = Int32Array.of(
