@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ConfigError, type LoadOptions, loadConfig } from '../src/index.ts'
-import { type Application, createApplication } from './support/application.ts'
+import { type Application, createApplication, PACKAGES } from './support/application.ts'
 
 const load = (application: Application, options: LoadOptions = {}) =>
   loadConfig({ application: application.url, directory: application.directory, environment: {}, ...options })
@@ -44,6 +44,46 @@ describe('defaults', () => {
     expect(four.origins.get('network.queues')).toEqual({ layer: 'default', name: 'partitions' })
     const two = await load(application, { flags: { partitions: 4, queues: 2 } })
     expect(two.settings.network.backendOptions['queues']).toBe(2)
+  })
+
+  test('an option of both libOS and backend is shared, a default of one of them is not', async () => {
+    const application = createApplication({
+      ...PACKAGES,
+      '@acme/nic': `export const backend = { kind: 'net-backend', name: 'nic', options: {
+        ttl: { type: 'integer', description: 'hops', default: 9 },
+        seed: { type: 'integer', description: 'seed', default: 1 },
+      } }`,
+      '@acme/stack': `export const libos = { kind: 'net-libos', name: 'stack', needsBackend: true, options: {
+        ttl: { type: 'integer', description: 'time to live', default: 64, max: 255 },
+        seed: { type: 'integer', description: 'seed' },
+      } }`,
+    })
+    const flags = { libos: '@acme/stack', backend: '@acme/nic' }
+    const { network } = (await load(application, { flags })).settings
+    expect(network).toMatchObject({ libosOptions: { ttl: 64 }, backendOptions: { ttl: 9, seed: 1 } })
+    expect('seed' in network.libosOptions).toBe(false)
+    const set = (await load(application, { flags: { ...flags, seed: 7, ttl: 3 } })).settings.network
+    expect(set).toMatchObject({ libosOptions: { ttl: 3, seed: 7 }, backendOptions: { ttl: 3, seed: 7 } })
+    expect(await problems(application, { flags: { ...flags, ttl: 256 } })).toEqual([
+      'network.ttl: found 256 (number), allowed: an integer of at most 255',
+    ])
+  })
+
+  test('a backend beside the kernel takes the traffic of the address, unless it is told what', async () => {
+    const application = createApplication({
+      ...PACKAGES,
+      '@acme/nic': `export const backend = { kind: 'net-backend', name: 'nic', options: {
+        addresses: { type: 'string[]', description: 'addresses' },
+        ports: { type: 'string[]', description: 'ports' },
+        queues: { type: 'integer', description: 'queue pairs' },
+      } }`,
+    })
+    const flags = { backend: '@acme/nic', address: '10.0.0.1/24', partitions: 2 }
+    const config = await load(application, { flags })
+    expect(config.settings.network.backendOptions).toEqual({ addresses: ['10.0.0.1/24'] })
+    expect(config.origins.get('network.addresses')).toEqual({ layer: 'default', name: 'network.address' })
+    const told = await load(application, { flags: { ...flags, ports: 'udp/7' } })
+    expect(told.settings.network.backendOptions).toEqual({ ports: ['udp/7'] })
   })
 
   test('a libOS on the host has neither backend nor probes', async () => {

@@ -101,6 +101,8 @@ function makePlans(
     teardown.push(() => memory.release())
     return memory
   })
+  const shared = config.libos.export.share?.(settings.network.libosOptions, settings.partitions)
+  const network = { module: config.libos.url, options: { ...(shared ?? settings.network.libosOptions) } }
   const rings = createRings(
     memories.map(({ window }) => window.wake),
     options.rings,
@@ -123,7 +125,7 @@ function makePlans(
     data: {
       module: partitionModule(options.partition),
       data: typeof options.data === 'function' ? (options.data as (i: number) => unknown)(index) : options.data,
-      network: { module: config.libos.url, options: settings.network.libosOptions },
+      network,
     },
   }))
 }

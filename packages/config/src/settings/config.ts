@@ -8,10 +8,10 @@ export type BackendName = keyof NetBackendOptions & string
 export type ProbeName = keyof NetDecoratorOptions & string
 
 /**
- * A package of a third party. It is named in full; what it is not known to take at compile time goes in by spreading
- * (`...{ slot: 3 }`), and is checked against the specs it exports when it is loaded.
+ * A package of a third party, named in full, or a module of the application. Options that it declares no type for go in by
+ * spreading (`...{ slot: 3 }`), and are checked against the specs it exports when it is loaded.
  */
-export type PackageName = `@${string}/${string}` | `parakernel-${string}`
+export type PackageName = `@${string}/${string}` | `parakernel-${string}` | `./${string}`
 
 type KeyOfAny<Union> = Union extends unknown ? keyof Union : never
 type ValueOfAny<Union, Key extends PropertyKey> = Union extends unknown

@@ -7,6 +7,7 @@ import { type Problem, show } from '../problems/config-error.ts'
 import { type Kinds, type LoadResult, load } from '../registry/registry.ts'
 import { checkPreset, checkProbe, checkTogether, checkValues } from './check.ts'
 import type { Config } from './config.ts'
+import { addDefaults, optionsOf } from './derived.ts'
 import { FIXED_SETTINGS } from './fixed.ts'
 import { BACKEND_DEFAULTS, PRESETS } from './presets.ts'
 import type { Loaded, Origin, ResolvedConfig, Settings } from './resolved.ts'
@@ -75,13 +76,13 @@ export async function inspect(input: InspectInput): Promise<Inspection> {
   )
   const { values, origins } = merged
   if (!wantsBackend) setDeviceAside(merged)
-  addOptionDefaults(sources, known, values, origins)
+  const byDefault = addDefaults(sources, known, values, origins)
   checkValues(values, origins, known, problems)
   checkTogether(values, origins, problems)
   const probes = await loadProbes(values, origins, application, problems)
 
   if (problems.length > 0 || libos === undefined) return { config: undefined, problems, sources }
-  const settings = settingsOf(values, sources, libos, backend, probes)
+  const settings = settingsOf(values, sources, byDefault, libos, backend, probes)
   const config: ResolvedConfig = {
     settings,
     values: inOrder(values, known),
@@ -151,28 +152,6 @@ function setDeviceAside({ values, origins, setAside }: Merged): void {
   }
 }
 
-/** What packages and the application give as default; a backend's `queues` is one a partition unless it is set. */
-function addOptionDefaults(
-  sources: readonly SpecSource[],
-  known: KnownPaths,
-  values: Map<string, unknown>,
-  origins: Map<string, Origin>,
-): void {
-  const add = (path: string, value: unknown, name: string) => {
-    if (value === undefined || !known.has(path)) return
-    if (values.has(path) || [...values.keys()].some((other) => other.startsWith(`${path}.`))) return
-    values.set(path, value)
-    origins.set(path, { layer: 'default', name })
-  }
-  const partitions = values.get('partitions')
-  if (Number.isInteger(partitions) && (partitions as number) > 0) add('network.queues', partitions, 'partitions')
-  const count = values.get('frames.count')
-  if (typeof count === 'number') add('frames.reserve', Math.floor(count / 4), 'frames.count')
-  for (const { prefix, owner, specs } of sources) {
-    for (const [name, spec] of Object.entries(specs)) add(`${prefix}.${name}`, spec.default, owner)
-  }
-}
-
 interface Probe {
   readonly loaded: Loaded<Kinds['net-decorator']>
   readonly options: Record<string, unknown>
@@ -203,21 +182,22 @@ async function loadProbes(
 function settingsOf(
   values: ReadonlyMap<string, unknown>,
   sources: readonly SpecSource[],
+  byDefault: ReadonlySet<string>,
   libos: Loaded<Kinds['net-libos']>,
   backend: Loaded<Kinds['net-backend']> | undefined,
   probes: readonly Probe[],
 ): Settings {
   const network = unflatten(values, 'network')
-  const optionsOf = (owner: string | undefined) => {
-    const specs = sources.find((source) => source.prefix === 'network' && source.owner === owner)?.specs ?? {}
-    return Object.fromEntries(Object.keys(specs).flatMap((name) => (name in network ? [[name, network[name]]] : [])))
+  const ofPackage = (owner: string | undefined) => {
+    const source = sources.find(({ prefix, owner: one }) => prefix === 'network' && one === owner)
+    return source === undefined ? {} : optionsOf(source, network, byDefault)
   }
   return {
     network: {
       libos: libos.name,
       backend: backend?.name,
-      libosOptions: optionsOf(libos.name),
-      backendOptions: optionsOf(backend?.name),
+      libosOptions: ofPackage(libos.name),
+      backendOptions: ofPackage(backend?.name),
       probes: probes.map(({ loaded, options }) => ({ probe: loaded.name, options })),
     },
     partitions: values.get('partitions'),
