@@ -1,3 +1,9 @@
 import { library } from '../../tools/presets/tsup.ts'
 
-export default library({ entry: { main: 'src/main.ts' } })
+export default library({
+  entry: {
+    main: 'src/main.ts',
+    'server-partition': 'src/server-partition.ts',
+    'load-partition': 'src/load-partition.ts',
+  },
+})

@@ -1,18 +1,25 @@
 import type { WakeSource } from '@parakernel/hal'
 import type { Pollable } from '@parakernel/kernel'
 
-/** One direction of a ring between two partitions, as far as it is needed here: small messages in order, copied in and out. */
-export interface RingPort {
+/** The sending end of a ring between two partitions, as far as it is needed here: small messages in order, copied in. */
+export interface RingSender {
   /** Bytes of a message at most. */
   readonly messageBytes: number
-  /** Messages that `send` will take now (sending end). */
+  /** Messages that `send` will take now. */
   free(): number
   /** False when the ring is full. */
   send(bytes: Uint8Array, at: number, length: number): boolean
-  /** Copies the next message to the start of `into` and returns its length; 0 when there is none. */
-  receive(into: Uint8Array): number
   /** Makes what was sent visible, and wakes the other side. */
   publish(): void
+}
+
+/** The receiving end. */
+export interface RingReceiver {
+  readonly messageBytes: number
+  /** Copies the next message to the start of `into` and returns its length; 0 when there is none. */
+  receive(into: Uint8Array): number
+  /** True when there is a message. */
+  pending(): boolean
 }
 
 export type MessageHandler = (from: number, message: Uint8Array, length: number, now: number) => void
@@ -30,8 +37,8 @@ const POLL_LIMIT = 32
  */
 export class Channel implements Pollable {
   readonly wake: WakeSource
-  readonly #incoming: readonly (RingPort | undefined)[]
-  readonly #outgoing: readonly (RingPort | undefined)[]
+  readonly #incoming: readonly (RingReceiver | undefined)[]
+  readonly #outgoing: readonly (RingSender | undefined)[]
   readonly #handlers = new Map<number, MessageHandler>()
   readonly #piece: Uint8Array
   readonly #pieceView: DataView
@@ -39,14 +46,14 @@ export class Channel implements Pollable {
   readonly #partial: Uint8Array[]
 
   constructor(
-    incoming: readonly (RingPort | undefined)[],
-    outgoing: readonly (RingPort | undefined)[],
+    incoming: readonly (RingReceiver | undefined)[],
+    outgoing: readonly (RingSender | undefined)[],
     wake: WakeSource = { kind: 'none' },
   ) {
     this.#incoming = incoming
     this.#outgoing = outgoing
     this.wake = wake
-    const largest = Math.max(PIECE_HEADER, ...incoming.concat(outgoing).map((ring) => ring?.messageBytes ?? 0))
+    const largest = Math.max(PIECE_HEADER, ...[...incoming, ...outgoing].map((ring) => ring?.messageBytes ?? 0))
     this.#piece = new Uint8Array(largest)
     this.#pieceView = new DataView(this.#piece.buffer)
     this.#partial = incoming.map(() => new Uint8Array(4096))
@@ -92,7 +99,7 @@ export class Channel implements Pollable {
   }
 
   arm(): boolean {
-    // A ring's writer notifies the partition's wake word after it publishes; looking once more is the loop's next round.
+    for (const ring of this.#incoming) if (ring?.pending() === true) return true
     return false
   }
 

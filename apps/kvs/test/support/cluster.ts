@@ -1,4 +1,4 @@
-import { Channel, type RingPort } from '../../src/server/channel.ts'
+import { Channel, type RingReceiver, type RingSender } from '../../src/server/channel.ts'
 import { KvsServer, type KvsServerOptions } from '../../src/server/kvs-server.ts'
 import type { TestLibOS, TestNetwork } from './test-network.ts'
 
@@ -7,7 +7,7 @@ export const MEMCACHED_PORT = 11_211
 export const KEY = Uint8Array.from({ length: 16 }, (_, i) => i * 7)
 
 /** A ring in ordinary memory. */
-export class MemoryRing implements RingPort {
+export class MemoryRing implements RingSender, RingReceiver {
   readonly messageBytes = 2048
   readonly #messages: Uint8Array[] = []
   limit: number
@@ -31,6 +31,10 @@ export class MemoryRing implements RingPort {
     if (message === undefined) return 0
     into.set(message)
     return message.length
+  }
+
+  pending(): boolean {
+    return this.#messages.length > 0
   }
 
   publish(): void {}

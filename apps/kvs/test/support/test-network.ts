@@ -1,6 +1,12 @@
 import { createFrameWindow, createPlainRegion, DebugFramePool, type FramePool, VirtualClock } from '@parakernel/hal'
 import type { Loop, Pollable, Timers } from '@parakernel/kernel'
-import { DatagramBurst, type DatagramHandler, NO_REPLY, type NetworkLibOS, type QueueDescriptor } from '@parakernel/queue'
+import {
+  DatagramBurst,
+  type DatagramHandler,
+  type NetworkLibOS,
+  NO_REPLY,
+  type QueueDescriptor,
+} from '@parakernel/queue'
 import { parseIPv4 } from '../../src/client/ipv4.ts'
 import { Random } from '../../src/load/random.ts'
 
@@ -212,7 +218,8 @@ export class TestLibOS {
 
   #transmit(qd: QueueDescriptor, frame: number, address: number, length: number, to: number, toPort: number): void {
     const start = this.pool.address(frame)
-    if (address < start + 66 || address + length > start + this.pool.frameSize) throw new Error('reply outside its frame')
+    if (address < start + 66 || address + length > start + this.pool.frameSize)
+      throw new Error('reply outside its frame')
     if (length > ROOM) throw new Error(`a datagram of ${length} bytes`)
     const bytes = this.pool.bytes.slice(address, address + length)
     this.#network.send({ from: this.numeric, fromPort: this.#ports.get(qd)!, to, toPort, bytes })
