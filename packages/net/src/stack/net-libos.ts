@@ -27,7 +27,7 @@ import { UdpSocket } from '../udp/socket.ts'
 import * as udp from '../udp/wire.ts'
 import type { SendResult } from './output.ts'
 import { ProtocolStack } from './protocol-stack.ts'
-import { socketOption } from './socket-options.ts'
+import { checkedOption, knownOption } from './socket-options.ts'
 
 export interface PingOptions {
   /** Bytes of pattern in the request; 56. */
@@ -202,11 +202,11 @@ export class NetLibOS implements NetworkLibOS, Pollable, QueueOwner {
 
   setsockopt<K extends keyof SocketOptions>(qd: QueueDescriptor, option: K, value: SocketOptions[K]): void {
     const { options } = this.#get(qd)
-    options[option] = socketOption(option, value)
+    options[option] = checkedOption(option, value)
   }
 
   getsockopt<K extends keyof SocketOptions>(qd: QueueDescriptor, option: K): SocketOptions[K] {
-    return this.#get(qd).options[option]
+    return this.#get(qd).options[knownOption(option)]
   }
 
   joinGroup(qd: QueueDescriptor, group: string): void {
@@ -244,6 +244,7 @@ export class NetLibOS implements NetworkLibOS, Pollable, QueueOwner {
     checkPort(peer.port)
     const token = this.runtime.issue(qd)
     if (peer.port === 0) this.#fail(token, 'EINVAL')
+    else if (!socket.accepts(address, peer.port)) this.#fail(token, 'EISCONN')
     else this.#send(socket, sga, address, peer.port, token)
     return token
   }
@@ -515,6 +516,7 @@ const REASONS: Partial<Record<ErrorCode, string>> = {
   ECONNREFUSED: 'the peer reported that nobody listens there',
   EHOSTUNREACH: 'the host does not answer',
   EINVAL: 'the destination is no address and port of a host',
+  EISCONN: 'the socket is connected to another peer',
   EMSGSIZE: `a datagram holds at most ${udp.MAX_PAYLOAD} bytes`,
   ENETUNREACH: 'no route leads there',
   ENOBUFS: 'no frame was free, or too much waits to be sent',

@@ -1,26 +1,32 @@
 import { ParakernelError } from '@parakernel/hal'
 import type { SocketOptions } from '@parakernel/queue'
 
-const RANGES: Partial<Record<keyof SocketOptions, readonly [least: number, most: number]>> = {
+/** Least and greatest value of each option; undefined for those that are true or false. */
+const RANGES: Readonly<Record<keyof SocketOptions, readonly [least: number, most: number] | undefined>> = {
+  broadcast: undefined,
   ttl: [1, 255],
   multicastTtl: [0, 255],
+  multicastLoop: undefined,
   receiveQueue: [1, 1_000_000],
 }
 
-/** Checks the value of a socket option. @throws ENOPROTOOPT for a name that is none, EINVAL for a value out of range */
-export function socketOption<K extends keyof SocketOptions>(option: K, value: SocketOptions[K]): SocketOptions[K] {
-  const range = RANGES[option]
-  const subject = `socket option ${option}`
-  if (range === undefined) {
-    if (option !== 'broadcast' && option !== 'multicastLoop') {
-      throw new ParakernelError('ENOPROTOOPT', 'there is no such option', { subject })
-    }
-    if (typeof value !== 'boolean') throw new ParakernelError('EINVAL', `${value} is not true or false`, { subject })
-    return value
-  }
-  const [least, most] = range
-  if (!(Number.isInteger(value) && (value as number) >= least && (value as number) <= most)) {
-    throw new ParakernelError('EINVAL', `${value} is not an integer from ${least} to ${most}`, { subject })
-  }
-  return value
+/** @throws ENOPROTOOPT for a name that is none */
+export function knownOption<K extends keyof SocketOptions>(option: K): K {
+  if (Object.hasOwn(RANGES, option)) return option
+  throw new ParakernelError('ENOPROTOOPT', 'there is no such option', {
+    subject: `socket option ${option}`,
+    remedy: `Options are ${Object.keys(RANGES).join(', ')}`,
+  })
+}
+
+/** @throws ENOPROTOOPT for a name that is none, EINVAL for a value out of range */
+export function checkedOption<K extends keyof SocketOptions>(option: K, value: SocketOptions[K]): SocketOptions[K] {
+  const range = RANGES[knownOption(option)]
+  const allowed =
+    range === undefined
+      ? typeof value === 'boolean'
+      : Number.isInteger(value) && (value as number) >= range[0] && (value as number) <= range[1]
+  if (allowed) return value
+  const what = range === undefined ? 'true or false' : `an integer from ${range[0]} to ${range[1]}`
+  throw new ParakernelError('EINVAL', `${value} is not ${what}`, { subject: `socket option ${option}` })
 }

@@ -1,0 +1,52 @@
+import type { NicOptions } from '@parakernel/emulated'
+import type { NetDevice } from '@parakernel/hal'
+import { networkLibosConformance } from '@parakernel/libos-conformance'
+import { faults } from '@parakernel/probes'
+import type { NetOptions } from '../src/index.ts'
+import { Machines, MILLISECOND } from './support/machines.ts'
+
+interface Variant {
+  readonly name: string
+  readonly nic?: NicOptions
+  readonly options?: Partial<NetOptions>
+  readonly wrap?: (device: NetDevice, machines: Machines) => NetDevice
+}
+
+const variants: readonly Variant[] = [
+  { name: 'net on an emulated NIC that computes checksums' },
+  { name: 'net on a NIC without offloads', nic: { checksumVerify: false, checksumCompute: false, vlan: false } },
+  {
+    name: 'net on a NIC with unmarked partial checksums',
+    nic: { partialChecksums: 'unmarked', checksumVerify: false },
+  },
+  { name: 'net with checksums in software', options: { checksum: 'software' } },
+  { name: 'net in a VLAN that the NIC tags', options: { vlan: 42 } },
+  { name: 'net in a VLAN that it tags itself', options: { vlan: 42 }, nic: { vlan: false } },
+  { name: 'net on a NIC whose packets are chains of frames', nic: { mtu: 4000 } },
+  {
+    name: 'net over links of 10 us',
+    wrap: (device, { clock }) => faults.wrap(device, { delay: 10_000 }, { clock }),
+  },
+]
+
+for (const { name, nic = {}, options = {}, wrap } of variants) {
+  networkLibosConformance({
+    name,
+    broadcastAddress: '10.0.0.255',
+    async setup() {
+      const machines = new Machines()
+      const common = { nic, ...(wrap === undefined ? {} : { wrap: (d: NetDevice) => wrap(d, machines) }) }
+      const a = await machines.add({ ...common, options: { address: '10.0.0.1/24', ...options } })
+      const b = await machines.add({ ...common, options: { address: '10.0.0.2/24', ...options } })
+      machines.loop.start('guest')
+      return {
+        a: a.libos,
+        b: b.libos,
+        addressOfA: '10.0.0.1',
+        addressOfB: '10.0.0.2',
+        settle: async () => machines.run(20 * MILLISECOND),
+        close: () => machines.close(),
+      }
+    },
+  })
+}
