@@ -3,6 +3,7 @@ import {
   RX_DROPPED_NO_FRAME,
   RX_DROPPED_RING_FULL,
   RX_DROPPED_TOO_LONG,
+  TX_BYTES,
   TX_DROPPED,
   TX_PACKETS,
 } from '@parakernel/hal'
@@ -61,10 +62,11 @@ export class Ledger {
   }
 
   /** The last entries: what arrived and was never received, what was accepted and never left. */
-  close(unread: number, unsent: number): void {
+  close(unread: number, unsent: number, unsentBytes: number): void {
     const { values } = this.#counters
     values[RX_DROPPED_RING_FULL] += unread
     values[TX_PACKETS] -= unsent
+    values[TX_BYTES] -= unsentBytes
     values[TX_DROPPED] += unsent
   }
 }

@@ -1,5 +1,6 @@
 import { NetCounters, type NetQueueGrant } from '@parakernel/hal'
-import { calls, foreign, replaceByEmpty, SOCK_CLOEXEC } from '@parakernel/linux'
+import { calls, replaceByEmpty, SOCK_CLOEXEC } from '@parakernel/linux'
+import { viewRing } from './data/ring-view.ts'
 import { Ledger } from './ledger.ts'
 import type { MappedRing, XdpTransport } from './transport.ts'
 
@@ -30,7 +31,7 @@ export function retire({ transport, counters }: NetQueueGrant<XdpTransport>): vo
   }
   const ledger = new Ledger(transport.ledger, new NetCounters(counters))
   ledger.refresh(transport.descriptor)
-  ledger.close(entriesIn(transport.rx), entriesIn(transport.tx))
+  ledger.close(entriesIn(transport.rx), entriesIn(transport.tx), bytesIn(transport.tx, transport.ringSize))
   for (const ring of [transport.rx, transport.tx, transport.fill, transport.completion]) {
     replaceByEmpty(ring.address, ring.length)
   }
@@ -54,6 +55,15 @@ export function isAcknowledged(transport: XdpTransport): boolean {
 }
 
 function entriesIn(ring: MappedRing): number {
-  const words = new Int32Array(foreign().view(ring.address, ring.length))
-  return (Atomics.load(words, ring.producer >> 2) - Atomics.load(words, ring.consumer >> 2)) | 0
+  const { producer, consumer } = viewRing(ring)
+  return (Atomics.load(producer, 0) - Atomics.load(consumer, 0)) | 0
+}
+
+/** Bytes of the packets in a transmit ring. */
+function bytesIn(ring: MappedRing, ringSize: number): number {
+  const { consumer, entries } = viewRing(ring)
+  const first = Atomics.load(consumer, 0)
+  let bytes = 0
+  for (let i = 0; i < entriesIn(ring); i++) bytes += entries[(((first + i) & (ringSize - 1)) << 2) + 2]
+  return bytes
 }

@@ -65,3 +65,14 @@ export class LinuxHost implements Host {
     return watchDescriptor(fd, ready)
   }
 }
+
+/**
+ * What a partition's thread imports as its host, by this package's URL. Importing it loads nothing foreign, so that a machine
+ * without koffi can import this package; a call then throws ENOSYS.
+ */
+export const host: Host = Object.create(LinuxHost.prototype, { name: { value: 'linux', enumerable: true } })
+
+/** For a thread that is told by module name where its host comes from. */
+export function createHost(): Host {
+  return new LinuxHost()
+}

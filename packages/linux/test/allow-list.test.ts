@@ -25,7 +25,8 @@ test('every call of the list is used and says what for', () => {
   for (const [name, { purpose }] of Object.entries(ALLOWED_CALLS)) {
     expect(purpose.length, name).toBeGreaterThan(10)
     // Some are for the backends above alone.
-    const used = text.includes(`calls().${name}`) || text.includes(`uv.${name}(`) || ['getsockopt', 'dup3'].includes(name)
+    const used =
+      text.includes(`calls().${name}`) || text.includes(`uv.${name}(`) || ['getsockopt', 'dup3'].includes(name)
     expect(used, `${name} is not called`).toBe(true)
   }
 })

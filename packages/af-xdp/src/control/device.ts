@@ -95,6 +95,7 @@ export class AfXdpDevice implements NetDevice {
     if (!Number.isInteger(ringSize) || ringSize < 64 || ringSize > 32_768 || (ringSize & (ringSize - 1)) !== 0) {
       throw invalid(`ring size ${ringSize} is not a power of two from 64 to 32768`, 'Set ringSize to 2048')
     }
+    if (link.mac.length !== 6) throw invalid('is not an Ethernet interface', 'Use an interface with a MAC address')
     this.name = link.name
     this.#module = module
     this.#options = options

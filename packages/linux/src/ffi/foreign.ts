@@ -17,9 +17,8 @@ export interface ForeignInterface {
   addressOf(bytes: ArrayBufferView | ArrayBufferLike): number
   /** An ArrayBuffer over memory that the caller keeps mapped; it owns nothing, and outliving the mapping crashes. */
   view(address: number, length: number): ArrayBuffer
-  /** A C function pointer `void (*)(void *, int, int)` that calls `handler` on this thread. */
-  callback(handler: (handle: unknown, first: number, second: number) => void): bigint
-  releaseCallback(pointer: bigint): void
+  /** A C function pointer `void (*)(void *, int, int)` that calls `handler` with the address; it lives for ever. */
+  callback(handler: (address: number) => void): bigint
 }
 
 let loaded: ForeignInterface | undefined
@@ -58,9 +57,8 @@ function load(): ForeignInterface {
     addressOf: (bytes) => Number(koffi.address(bytes)),
     view: (address, length) => koffi.view(BigInt(address), length),
     callback: (handler) => {
-      prototype ??= koffi.proto('void', ['void *', 'int', 'int'])
-      return koffi.register(handler, koffi.pointer(prototype))
+      prototype ??= koffi.proto('void', ['uintptr_t', 'int', 'int'])
+      return koffi.register((address: number | bigint) => handler(Number(address)), koffi.pointer(prototype))
     },
-    releaseCallback: (pointer) => koffi.unregister(pointer),
   }
 }

@@ -8,8 +8,11 @@ import { foreign } from '../ffi/foreign.ts'
 const UV_POLL = 8
 const UV_READABLE = 1
 
-/** What libuv still refers to: freed memory under a live handle would crash the loop. */
-const alive = new Set<object>()
+/** Handles that libuv still refers to, by address: freed memory under a live one would crash the loop. */
+const alive = new Map<number, UvPoll>()
+
+/** C functions that libuv calls with a handle's address; made once, and shared by all watchers. */
+let callbacks: { readonly event: bigint; readonly closed: bigint } | undefined
 
 /**
  * Calls `ready` on the main thread's loop, the one that also runs the program's timers and sockets, whenever `fd` is
@@ -44,51 +47,53 @@ function uvCalls(): ReturnType<typeof calls> | undefined {
   }
 }
 
+function sharedCallbacks(): { readonly event: bigint; readonly closed: bigint } {
+  callbacks ??= {
+    event: foreign().callback((handle) => alive.get(handle)?.onEvent()),
+    closed: foreign().callback((handle) => void alive.delete(handle)),
+  }
+  return callbacks
+}
+
 class UvPoll implements Watcher {
   readonly #uv: ReturnType<typeof calls>
   readonly #fd: number
   readonly #handle: Uint8Array
-  readonly #onEvent: bigint
-  readonly #onClose: bigint
+  readonly #dispatch: () => void
   #closed = false
 
   constructor(uv: ReturnType<typeof calls>, fd: number, ready: () => void) {
     this.#uv = uv
     this.#fd = fd
     this.#handle = new Uint8Array(new ArrayBuffer(Number(uv.uv_handle_size(UV_POLL))))
-    const status = uv.uv_poll_init(uv.uv_default_loop(), this.#handle, fd)
-    if (status < 0) throw systemError(-status, { call: 'uv_poll_init', subject: `descriptor ${fd}` })
-    // A foreign callback runs outside Node's own dispatch: promises and nextTick would not run after it. An immediate of
-    // the same turn does run inside.
-    const dispatch = () => {
+    this.#dispatch = () => {
       if (!this.#closed) ready()
     }
-    this.#onEvent = foreign().callback(() => {
-      uv.uv_poll_stop(this.#handle)
-      if (!this.#closed) setImmediate(dispatch)
-    })
-    this.#onClose = foreign().callback(() => {
-      alive.delete(this)
-      // Not from inside the callback itself: it is still on the stack.
-      setImmediate(() => {
-        foreign().releaseCallback(this.#onEvent)
-        foreign().releaseCallback(this.#onClose)
-      })
-    })
-    alive.add(this)
+    const status = uv.uv_poll_init(uv.uv_default_loop(), this.#handle, fd)
+    if (status < 0) throw systemError(-status, { call: 'uv_poll_init', subject: `descriptor ${fd}` })
+    alive.set(foreign().addressOf(this.#handle), this)
     uv.uv_unref(this.#handle)
   }
 
   resume(): void {
     if (this.#closed) return
-    const status = this.#uv.uv_poll_start(this.#handle, UV_READABLE, this.#onEvent)
+    const status = this.#uv.uv_poll_start(this.#handle, UV_READABLE, sharedCallbacks().event)
     if (status < 0) throw systemError(-status, { call: 'uv_poll_start', subject: `descriptor ${this.#fd}` })
+  }
+
+  /**
+   * Called by libuv, outside Node's own dispatch: promises and nextTick would not run after what is called here. An
+   * immediate of the same turn does run inside.
+   */
+  onEvent(): void {
+    this.#uv.uv_poll_stop(this.#handle)
+    if (!this.#closed) setImmediate(this.#dispatch)
   }
 
   close(): void {
     if (this.#closed) return
     this.#closed = true
     this.#uv.uv_poll_stop(this.#handle)
-    this.#uv.uv_close(this.#handle, this.#onClose)
+    this.#uv.uv_close(this.#handle, sharedCallbacks().closed)
   }
 }
