@@ -52,21 +52,29 @@ describe('defaults', () => {
       '@acme/nic': `export const backend = { kind: 'net-backend', name: 'nic', options: {
         ttl: { type: 'integer', description: 'hops', default: 9 },
         seed: { type: 'integer', description: 'seed', default: 1 },
+        vlan: { type: 'boolean', description: 'whether tags are taken out', default: true },
       } }`,
       '@acme/stack': `export const libos = { kind: 'net-libos', name: 'stack', needsBackend: true, options: {
         ttl: { type: 'integer', description: 'time to live', default: 64, max: 255 },
         seed: { type: 'integer', description: 'seed' },
+        vlan: { type: 'integer', description: 'identifier', max: 4094 },
       } }`,
     })
     const flags = { libos: '@acme/stack', backend: '@acme/nic' }
     const { network } = (await load(application, { flags })).settings
-    expect(network).toMatchObject({ libosOptions: { ttl: 64 }, backendOptions: { ttl: 9, seed: 1 } })
+    expect(network).toMatchObject({ libosOptions: { ttl: 64 }, backendOptions: { ttl: 9, seed: 1, vlan: true } })
     expect('seed' in network.libosOptions).toBe(false)
     const set = (await load(application, { flags: { ...flags, seed: 7, ttl: 3 } })).settings.network
     expect(set).toMatchObject({ libosOptions: { ttl: 3, seed: 7 }, backendOptions: { ttl: 3, seed: 7 } })
-    expect(await problems(application, { flags: { ...flags, ttl: 256 } })).toEqual([
+    expect(await problems(application, { flags: { ...flags, ttl: 256, vlan: '5000' } })).toEqual([
       'network.ttl: found 256 (number), allowed: an integer of at most 255',
+      'network.vlan: found 5000 (number), allowed: an integer of at most 4094',
     ])
+    const tagged = (await load(application, { flags: { ...flags, vlan: '7' } })).settings.network
+    expect(tagged).toMatchObject({ libosOptions: { vlan: 7 }, backendOptions: { vlan: true } })
+    const untagged = (await load(application, { flags: { ...flags, vlan: 'off' } })).settings.network
+    expect(untagged.backendOptions['vlan']).toBe(false)
+    expect('vlan' in untagged.libosOptions).toBe(false)
   })
 
   test('a backend beside the kernel takes the traffic of the address, unless it is told what', async () => {

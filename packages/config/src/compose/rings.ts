@@ -1,4 +1,4 @@
-import type { RingDescriptor } from '@parakernel/kernel'
+import { createRing, type RingDescriptor } from '@parakernel/kernel'
 
 export interface RingShape {
   /** A power of two; default 256. */
@@ -15,10 +15,7 @@ export function createRings(
   { slots, slotBytes }: RingShape = { slots: 256, slotBytes: 2048 },
 ): { readonly incoming: readonly RingRow[]; readonly outgoing: readonly RingRow[] } {
   const outgoing = wakes.map((_, from) =>
-    wakes.map((wake, to) => (from === to ? undefined : createRing(slots, slotBytes, wake))),
+    wakes.map((wake, to) => (from === to ? undefined : createRing({ slots, slotBytes, wake }))),
   )
   return { outgoing, incoming: wakes.map((_, to) => outgoing.map((row) => row[to])) }
-}
-function createRing(slots: number, slotBytes: number, wake: SharedArrayBuffer): RingDescriptor {
-  return { buffer: new SharedArrayBuffer(slots * slotBytes), slots, slotBytes, wake }
 }

@@ -1,5 +1,5 @@
 import { type NetDevice, ParakernelError } from '@parakernel/hal'
-import type { RunLoop } from '@parakernel/kernel'
+import type { PartitionExit, RunLoop } from '@parakernel/kernel'
 import { STATISTICS } from '../partition/main.ts'
 import type { ResolvedConfig } from '../settings/resolved.ts'
 import type { Exit, Machine, MachineStatistics } from './machine.ts'
@@ -49,7 +49,7 @@ export class RunningMachine implements Machine {
     if (this.#ending !== undefined) {
       throw new ParakernelError('ECANCELED', 'the machine is stopping', { subject: running.name })
     }
-    return (await running.call(method, args)) as Result
+    return (await running.call(method, ...args)) as Result
   }
 
   async statistics(): Promise<MachineStatistics> {
@@ -75,19 +75,21 @@ export class RunningMachine implements Machine {
   }
 
   async #end(exit: Exit): Promise<void> {
-    for (const failure of await this.#teardown.run()) this.#warn(`${this.name}: while stopping: ${failure.message}`)
+    for (const failure of await this.#teardown.run()) {
+      // What ended the machine is its exit's to tell.
+      const isKnown = exit.reason === 'failed' && exit.error.cause === failure
+      if (!isKnown) this.#warn(`${this.name}: while stopping: ${failure.message}`)
+    }
     this.#exit(exit)
   }
 
   /** A partition that ends while nobody has asked it to takes the machine with it. */
-  async #watch(name: string, exited: Promise<Error | undefined>): Promise<void> {
-    const cause = await exited
+  async #watch(name: string, exited: Promise<PartitionExit>): Promise<void> {
+    const exit = await exited
     if (this.#ending !== undefined) return
-    const why = cause === undefined ? 'it ended by itself' : cause.message
+    const cause = exit.kind === 'crashed' ? exit.error : undefined
     const code = cause instanceof ParakernelError ? cause.code : 'EOWNERDEAD'
-    await this.end({
-      reason: 'failed',
-      error: new ParakernelError(code, why, { subject: `partition ${name}`, cause }),
-    })
+    const why = cause?.message ?? 'it ended by itself'
+    await this.end({ reason: 'failed', error: new ParakernelError(code, why, { subject: `partition ${name}`, cause }) })
   }
 }

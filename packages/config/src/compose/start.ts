@@ -1,31 +1,35 @@
 import {
   type FrameWindow,
+  type Host,
   MonotonicClock,
   type NetDevice,
   type NetQueueGrant,
   ParakernelError,
   VirtualClock,
 } from '@parakernel/hal'
-import { type PartitionPlan, RunLoop } from '@parakernel/kernel'
+import {
+  type PartitionHandle,
+  type PartitionPlan,
+  RunLoop,
+  runPartitionInline,
+  spawnPartition,
+} from '@parakernel/kernel'
 import type { Payload } from '../partition/main.ts'
 import type { ResolvedConfig } from '../settings/resolved.ts'
 import { assignCores } from './cores.ts'
 import { openDevice } from './device.ts'
 import { type HostDoor, openHost } from './host.ts'
-import { startInline } from './inline-partition.ts'
 import type { ComposeOptions } from './machine.ts'
 import { createPartitionMemory, type PartitionMemory } from './memory.ts'
 import { partitionModule, WORKER_MODULE } from './modules.ts'
 import { createRings } from './rings.ts'
-import type { RunningPartition } from './running-partition.ts'
 import type { Teardown } from './teardown.ts'
-import { startInWorker } from './worker-partition.ts'
 
 /** What a machine is made of, once it runs. */
 export interface Parts {
   readonly device: NetDevice | undefined
   readonly loop: RunLoop | undefined
-  readonly partitions: readonly RunningPartition[]
+  readonly partitions: readonly PartitionHandle[]
 }
 
 /**
@@ -46,7 +50,7 @@ export async function startParts(
   const cores = assignCores(loop === undefined ? settings.cpus : 'none', settings.partitions, door.host)
   interrupted()
 
-  const context = { clock: loop?.clock ?? new MonotonicClock(), warn, ...(door.host && { host: door.host }) }
+  const context = { clock: loop?.clock ?? new MonotonicClock(), warn, ...withHost(door) }
   const device = await openDevice(config, context, options.devices?.network).catch((cause) => {
     throw cause instanceof ParakernelError ? cause : errorOf(`device of backend ${config.backend?.name}`, cause)
   })
@@ -60,14 +64,15 @@ export async function startParts(
   if (loop !== undefined && options.loop === undefined) teardown.push(() => loop.close())
 
   const plans = makePlans(config, options, name, door, device, cores, teardown)
-  const partitions: RunningPartition[] = []
+  const partitions: PartitionHandle[] = []
   for (const plan of plans) {
     interrupted()
-    const starting = loop === undefined ? startInWorker(plan) : startInline(plan, loop, door.host)
-    const running = await starting.catch((cause) => {
+    const running =
+      loop === undefined ? spawnPartition(plan, withHost(door)) : runPartitionInline(plan, loop, door.host)
+    await running.ready.catch((cause) => {
       throw errorOf(`partition ${plan.name}`, cause)
     })
-    teardown.push(() => running.stop())
+    teardown.push(() => stopPartition(running))
     partitions.push(running)
   }
   interrupted()
@@ -128,6 +133,15 @@ function makePlans(
       network,
     },
   }))
+}
+
+async function stopPartition(running: PartitionHandle): Promise<void> {
+  const exit = await running.stop()
+  if (exit.kind === 'crashed') throw exit.error
+}
+
+function withHost({ host }: HostDoor): { readonly host?: Host } {
+  return host === undefined ? {} : { host }
 }
 
 /** Queue q goes to partition q modulo their number: none is left without a holder. */

@@ -1,12 +1,15 @@
 import type { OptionSpec, OptionSpecs } from '@parakernel/hal'
 import { FIXED_SETTINGS, type FixedSetting } from '../settings/fixed.ts'
-import { parseText } from '../settings/option-specs.ts'
+import { hasType, parseText } from '../settings/option-specs.ts'
+
+/** An option of a package or of the application. Several packages may have one of the same name: see `takers`. */
+export interface OptionSetting {
+  readonly kind: 'option'
+  readonly specs: readonly { readonly owner: string; readonly spec: OptionSpec }[]
+}
 
 /** A setting that this config may have, and who says so. */
-export type KnownSetting =
-  | { readonly kind: 'fixed'; readonly setting: FixedSetting }
-  /** Both the libOS and the backend may have an option of one name: the value must suit both. */
-  | { readonly kind: 'option'; readonly specs: readonly { readonly owner: string; readonly spec: OptionSpec }[] }
+export type KnownSetting = { readonly kind: 'fixed'; readonly setting: FixedSetting } | OptionSetting
 
 export type KnownPaths = ReadonlyMap<string, KnownSetting>
 
@@ -42,6 +45,17 @@ export function owningPath(path: string, known: KnownPaths): string | undefined 
   return undefined
 }
 
+/**
+ * For whom a value is, where several packages have an option of its name: for each whose option has its type, all of whom
+ * it must suit. Everybody's when it has no type that one of them wants.
+ */
+export function takers({ specs }: OptionSetting, value: unknown): OptionSetting['specs'] {
+  const found = specs.filter(({ spec }) => hasType(spec, value))
+  return found.length === 0 ? specs : found
+}
+
 export function parseSetting(setting: KnownSetting, text: string): unknown {
-  return setting.kind === 'fixed' ? setting.setting.parse(text) : parseText(setting.specs[0].spec, text)
+  if (setting.kind === 'fixed') return setting.setting.parse(text)
+  const readings = setting.specs.map(({ spec }) => parseText(spec, text))
+  return readings.find((value, i) => hasType(setting.specs[i].spec, value)) ?? readings[0]
 }

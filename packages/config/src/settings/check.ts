@@ -1,6 +1,6 @@
 import type { OptionSpecs } from '@parakernel/hal'
 import * as v from 'valibot'
-import type { KnownPaths } from '../layers/known-paths.ts'
+import { type KnownPaths, takers } from '../layers/known-paths.ts'
 import { unflatten } from '../layers/layer.ts'
 import { listOf, type Problem, show } from '../problems/config-error.ts'
 import { nearest } from '../problems/nearest.ts'
@@ -13,8 +13,17 @@ type Origins = ReadonlyMap<string, Origin>
 /** Most bytes of a region: frames and heap of a partition lie in one. */
 const REGION_MAX = 2 ** 31
 
-/** Checks every value by itself; a schema may rewrite its value (`64MiB` becomes bytes). */
-export function checkValues(values: Values, origins: Origins, known: KnownPaths, problems: Problem[]): void {
+/**
+ * Checks every value by itself; a schema may rewrite its value (`64MiB` becomes bytes).
+ * @param byDefault paths of options that nobody has set: their values are their packages' own
+ */
+export function checkValues(
+  values: Values,
+  origins: Origins,
+  known: KnownPaths,
+  byDefault: ReadonlySet<string>,
+  problems: Problem[],
+): void {
   for (const [path, setting] of known) {
     const value = values.has(path) ? values.get(path) : objectAt(path, values)
     const origin = origins.get(path)
@@ -25,8 +34,9 @@ export function checkValues(values: Values, origins: Origins, known: KnownPaths,
       else problems.push(wrong(path, value, setting.setting.allowed, origin))
       continue
     }
-    for (const { owner, spec } of setting.specs) {
-      if (value === undefined) {
+    const isSet = value !== undefined && !byDefault.has(path)
+    for (const { owner, spec } of isSet ? takers(setting, value) : setting.specs) {
+      if (!isSet) {
         if (spec.required === true && spec.default === undefined) {
           const message = `missing, ${owner} needs it: ${allowedBy(spec)} (${spec.description})`
           problems.push({ kind: 'missing', path, message })

@@ -40,10 +40,17 @@ type Probes = { readonly probes?: readonly ProbeConfig[] }
 /** The host's own stack stands on no device. */
 type NoBackend = 'host'
 
-type WithBackend<LibOS> =
-  | { [Name in BackendName]: { readonly backend: Name } & OptionsOf<NetBackendOptions, Name> & LibOS }[BackendName]
-  | ({ readonly backend: PackageName } & LibOS)
-  | ({ readonly backend?: undefined } & OptionsOfAny<NetBackendOptions> & LibOS)
+/** Where both have an option of one name, a value is for those whose option has its type. */
+type Both<A, B> = {
+  readonly [Key in keyof A | keyof B]?: (Key extends keyof A ? A[Key] : never) | (Key extends keyof B ? B[Key] : never)
+}
+
+type WithBackend<LibOS, Options> =
+  | {
+      [Name in BackendName]: LibOS & { readonly backend: Name } & Both<Options, OptionsOf<NetBackendOptions, Name>>
+    }[BackendName]
+  | (LibOS & { readonly backend: PackageName } & Options)
+  | (LibOS & { readonly backend?: undefined } & Both<Options, OptionsOfAny<NetBackendOptions>>)
 
 /**
  * The network: a libOS, the backend it stands on, probes around that backend, and the options of all of them in one
@@ -54,10 +61,10 @@ export type NetworkConfig = Probes &
     | {
         [Name in LibOSName]: Name extends NoBackend
           ? { readonly libos: Name; readonly backend?: undefined } & OptionsOf<NetworkLibOSOptions, Name>
-          : WithBackend<{ readonly libos: Name } & OptionsOf<NetworkLibOSOptions, Name>>
+          : WithBackend<{ readonly libos: Name }, OptionsOf<NetworkLibOSOptions, Name>>
       }[LibOSName]
-    | WithBackend<{ readonly libos: PackageName }>
-    | WithBackend<{ readonly libos?: undefined } & OptionsOfAny<NetworkLibOSOptions>>
+    | WithBackend<{ readonly libos: PackageName }, unknown>
+    | WithBackend<{ readonly libos?: undefined }, OptionsOfAny<NetworkLibOSOptions>>
   )
 
 /** Bytes: a number, or a number with a unit. */

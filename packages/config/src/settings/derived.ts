@@ -1,4 +1,5 @@
 import type { KnownPaths, SpecSource } from '../layers/known-paths.ts'
+import { hasType } from './option-specs.ts'
 import type { Origin } from './resolved.ts'
 
 /**
@@ -51,8 +52,8 @@ function defaultOf(path: string, known: KnownPaths): unknown {
 }
 
 /**
- * The options of one package. What somebody has set is for every package that has an option of this name; a default in
- * `byDefault` is for its own package alone.
+ * The options of one package. What somebody has set is for every package that has an option of this name and type; a
+ * default in `byDefault` is for its own package alone.
  */
 export function optionsOf(
   { prefix, specs }: SpecSource,
@@ -61,7 +62,8 @@ export function optionsOf(
 ): Record<string, unknown> {
   const options: Record<string, unknown> = {}
   for (const [name, spec] of Object.entries(specs)) {
-    const value = byDefault.has(`${prefix}.${name}`) ? spec.default : tree[name]
+    const isOwn = !byDefault.has(`${prefix}.${name}`) && hasType(spec, tree[name])
+    const value = isOwn ? tree[name] : spec.default
     if (value !== undefined) options[name] = value
   }
   return options

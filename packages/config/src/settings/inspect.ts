@@ -77,7 +77,7 @@ export async function inspect(input: InspectInput): Promise<Inspection> {
   const { values, origins } = merged
   if (!wantsBackend) setDeviceAside(merged)
   const byDefault = addDefaults(sources, known, values, origins)
-  checkValues(values, origins, known, problems)
+  checkValues(values, origins, known, byDefault, problems)
   checkTogether(values, origins, problems)
   const probes = await loadProbes(values, origins, application, problems)
 

@@ -24,6 +24,21 @@ export function allowedBy(spec: OptionSpec): string {
   }
 }
 
+/** Whether a value has the type of an option at all, whatever its range. */
+export function hasType({ type }: OptionSpec, value: unknown): boolean {
+  switch (type) {
+    case 'integer':
+    case 'number':
+      return typeof value === 'number'
+    case 'string[]':
+      return Array.isArray(value)
+    case 'object':
+      return typeof value === 'object' && value !== null
+    default:
+      return typeof value === type
+  }
+}
+
 export function isAllowed(spec: OptionSpec, value: unknown): boolean {
   const { type, values, min, max, form } = spec
   const text = (item: unknown) =>

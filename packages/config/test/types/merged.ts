@@ -1,6 +1,8 @@
 // What packages declare, for the type tests: a libOS, two backends and a probe that nobody else has.
 export interface NicOptions {
   readonly slot: string
+  /** The libOS has a number of this name. */
+  readonly both?: boolean
   readonly queues?: number
 }
 
@@ -16,6 +18,6 @@ declare module '@parakernel/hal' {
 
 declare module '@parakernel/queue' {
   interface NetworkLibOSOptions {
-    tiny: { readonly address: string; readonly ttl?: number }
+    tiny: { readonly address: string; readonly ttl?: number; readonly both?: number }
   }
 }

@@ -7,6 +7,8 @@ export const configs = [
   defineConfig({
     network: { libos: 'tiny', backend: 'my-nic', slot: '0000:01:00.0', address: '10.0.0.1/24', queues: 2 },
   }),
+  defineConfig({ network: { libos: 'tiny', backend: 'my-nic', both: true } }),
+  defineConfig({ network: { libos: 'tiny', backend: 'my-nic', both: 3 } }),
   // A layer need not be complete.
   defineConfig({ network: { libos: 'tiny', backend: 'my-nic' } }),
   // What is chosen elsewhere may have any option that one of them has.

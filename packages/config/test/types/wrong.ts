@@ -19,6 +19,8 @@ export const configs = [
   defineConfig({ network: { colour: 'red' } }),
   // @ts-expect-error an option's type
   defineConfig({ network: { libos: 'tiny', backend: 'my-nic', slot: 3 } }),
+  // @ts-expect-error a type that neither of two options of this name has
+  defineConfig({ network: { libos: 'tiny', backend: 'my-nic', both: 'x' } }),
   // @ts-expect-error an option's type, the backend chosen elsewhere
   defineConfig({ network: { libos: 'tiny', slot: 3 } }),
   // @ts-expect-error an option of another backend, the libOS a third party's
