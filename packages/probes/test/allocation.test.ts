@@ -67,10 +67,7 @@ test('the test itself allocates nothing', async () => {
 test.each([
   ['without any', {}],
   ['that hardly ever strike', { loss: 1e-12 }],
-  [
-    'with all of them',
-    { loss: 0.1, duplicate: 0.1, reorder: 0.1, reorderDelay: 0, corrupt: 0.1, rate: 1e11 },
-  ],
+  ['with all of them', { loss: 0.1, duplicate: 0.1, reorder: 0.1, reorderDelay: 0, corrupt: 0.1, rate: 1e11 }],
 ])('faults %s allocate nothing', async (_, options) => {
   const inner = endless()
   const clock = new VirtualClock()

@@ -5,8 +5,11 @@ import { END_OF_PACKET, NetBurst } from '@parakernel/hal'
  * allocated once; a packet is named by the slot of its first entry, and its further entries are linked from it.
  */
 export class DelayLine {
-  /** The due time of the next `add`, in nanoseconds. A field and not an argument, because a double would be boxed. */
-  due = 0
+  /**
+   * Element 0: the due time of the next `add`, in nanoseconds. Not an argument and not a field, because a double in either may
+   * be boxed.
+   */
+  readonly due = new Float64Array(1)
   /** Packets that wait. */
   size = 0
   readonly #entries: NetBurst
@@ -39,6 +42,11 @@ export class DelayLine {
     return this.size === 0 ? Infinity : this.#due[this.#heap[0]]
   }
 
+  /** Whether a packet waits that is due at `now[0]`. */
+  isDue(now: Float64Array): boolean {
+    return this.size > 0 && this.#due[this.#heap[0]] <= now[0]
+  }
+
   /** Entries of the packet that is due first. There is one. */
   get nextEntries(): number {
     let entries = 1
@@ -56,7 +64,7 @@ export class DelayLine {
       if (previous >= 0) this.#next[previous] = slot
       previous = slot
     }
-    this.#due[first] = this.due
+    this.#due[first] = this.due[0]
     this.#order[first] = this.#arrivals
     this.#arrivals = (this.#arrivals + 1) | 0
     this.#rise(this.size++, first)

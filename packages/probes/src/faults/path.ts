@@ -10,8 +10,8 @@ export const TRANSMIT = 1
 export class FaultPath {
   readonly active: boolean
   readonly line: DelayLine
-  /** Now, as of the burst under way. */
-  now = 0
+  /** Element 0: now, as of the burst under way. Element 1: when the rate limit lets the next packet go. */
+  readonly time = new Float64Array(2)
   readonly #random: RandomStreams
   readonly #loss: number
   readonly #duplicate: number
@@ -23,8 +23,6 @@ export class FaultPath {
   /** Nanoseconds a byte takes at the limited rate, 0 without a limit. */
   readonly #perByte: number
   readonly #rateLatency: number
-  /** When the rate limit lets the next packet go. */
-  #idleFrom = 0
 
   constructor(settings: DirectionSettings, seed: number, queue: number, direction: number, line: DelayLine) {
     this.active = isActive(settings)
@@ -64,20 +62,21 @@ export class FaultPath {
   schedule(bytes: number): boolean {
     const late = this.#random.draw(REORDER) < this.#reorder
     const jitter = this.#random.draw(JITTER) * this.#jitter
-    let due = this.now
+    const { time } = this
+    let due = time[0]
     if (this.#perByte > 0) {
-      const start = Math.max(this.#idleFrom, due)
+      const start = Math.max(time[1], due)
       if (start - due > this.#rateLatency) return false
       due = start + bytes * this.#perByte
-      this.#idleFrom = due
+      time[1] = due
     }
-    this.line.due = due + this.#delay + jitter + (late ? this.#reorderDelay : 0)
+    this.line.due[0] = due + this.#delay + jitter + (late ? this.#reorderDelay : 0)
     return true
   }
 
   /** Whether a packet waits whose time has come. */
   get isDue(): boolean {
-    return this.line.size > 0 && this.line.next <= this.now
+    return this.line.isDue(this.time)
   }
 
   /** Moves what is due to the end of `target`, whole packets, as far as there is room. */

@@ -69,7 +69,7 @@ export class FaultQueue extends ForwardingQueue {
       this.#dropAll()
       return 0
     }
-    path.now = this.#clock.now()
+    path.time[0] = this.#clock.now()
     // Room for a duplicate of each; without it the device's own ring holds back, or drops and counts.
     const arrived = this.#arrived
     if (path.line.room >= 2 * arrived.capacity) {
@@ -94,7 +94,7 @@ export class FaultQueue extends ForwardingQueue {
       this.#dropAll()
       return 0
     }
-    path.now = this.#clock.now()
+    path.time[0] = this.#clock.now()
     let at = start
     while (at < burst.count) {
       const entries = packetEntries(burst, at)
@@ -206,7 +206,7 @@ export class FaultQueue extends ForwardingQueue {
       this.#dropAll()
       return
     }
-    this.#transmit.now = this.#clock.now()
+    this.#transmit.time[0] = this.#clock.now()
     this.#push()
   }
 
