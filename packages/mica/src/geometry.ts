@@ -47,6 +47,9 @@ export interface Geometry {
   readonly byteLength: number
 }
 
+/** `prepare` loads up to three cache lines behind the start of an item, which may be the last one of the memory. */
+const TOUCH_SLACK = 256
+
 const align = (value: number, to: number) => Math.ceil(value / to) * to
 const powerOfTwoAtLeast = (value: number) => 2 ** Math.max(0, Math.ceil(Math.log2(value)))
 
@@ -80,7 +83,7 @@ function layOut(options: GeometryOptions, dataBytes: number): Geometry {
     dataOffset,
     dataBytes,
     maxValueBytes,
-    byteLength: dataOffset + dataBytes,
+    byteLength: dataOffset + dataBytes + TOUCH_SLACK,
   }
 }
 

@@ -12,12 +12,18 @@ export const B_STOP_WHEN_FULL = 3
 /** Float64 at byte 16: the clock of `prepare`, ms. */
 export const B_NOW_OFFSET = 16
 
-// Columns, each `capacity` long: first two of Float64, then these of u32, in this order.
+// Columns, each `capacity` long: first two of Float64, then these of u32, in the order of the class.
 export const F64_COLUMNS = 2
 export const U32_COLUMNS = 18
+/** Bytes between two columns: at a distance of a power of two they would all compete for one set of the cache. */
+export const COLUMN_GAP = 64
 
-function columnBase(byteOffset: number, capacity: number, column: number): number {
-  return byteOffset + BATCH_HEADER_BYTES + capacity * (8 * F64_COLUMNS + 4 * column)
+function f64Column(capacity: number, column: number): number {
+  return BATCH_HEADER_BYTES + column * (8 * capacity + COLUMN_GAP)
+}
+
+function u32Column(capacity: number, column: number): number {
+  return f64Column(capacity, F64_COLUMNS) + column * (4 * capacity + COLUMN_GAP)
 }
 
 /**
@@ -74,7 +80,7 @@ export class RequestBatch {
   /** Bytes that a batch of `capacity` requests takes. */
   static byteLength(capacity: number): number {
     const rounded = (capacity + 15) & ~15
-    return BATCH_HEADER_BYTES + rounded * (8 * F64_COLUMNS + 4 * U32_COLUMNS)
+    return u32Column(rounded, U32_COLUMNS)
   }
 
   /**
@@ -99,9 +105,9 @@ export class RequestBatch {
     this.capacity = rounded
     this.#header = new Int32Array(buffer, byteOffset, BATCH_HEADER_BYTES / 4)
     this.#now = new Float64Array(buffer, byteOffset + B_NOW_OFFSET, 1)
-    const column = (index: number) => new Int32Array(buffer, columnBase(byteOffset, rounded, index), rounded)
-    this.expiresAt = new Float64Array(buffer, byteOffset + BATCH_HEADER_BYTES, rounded)
-    this.responseExpiresAt = new Float64Array(buffer, byteOffset + BATCH_HEADER_BYTES + 8 * rounded, rounded)
+    const column = (index: number) => new Int32Array(buffer, byteOffset + u32Column(rounded, index), rounded)
+    this.expiresAt = new Float64Array(buffer, byteOffset + f64Column(rounded, 0), rounded)
+    this.responseExpiresAt = new Float64Array(buffer, byteOffset + f64Column(rounded, 1), rounded)
     this.opcode = column(0)
     this.hashLo = column(1)
     this.hashHi = column(2)
