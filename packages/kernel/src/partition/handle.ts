@@ -1,0 +1,41 @@
+import type { NetStatistics } from '@parakernel/hal'
+import type { LoopStatistics } from '../loop/statistics.ts'
+
+/** How a partition ended. */
+export type PartitionExit =
+  | { readonly kind: 'stopped' }
+  | {
+      /** Its code threw, or its thread ended, without having been asked to. */
+      readonly kind: 'crashed'
+      readonly error: Error
+    }
+
+export interface PartitionStatistics {
+  readonly loop: LoopStatistics
+  /** Of each of the partition's device queues, in the order of the plan's grants. */
+  readonly queues: readonly NetStatistics[]
+}
+
+/** The control thread's end of a partition. */
+export interface PartitionHandle {
+  readonly name: string
+  readonly index: number
+  /** Resolves when the partition's code has started; rejects when it failed to, in which case `exited` resolves too. */
+  readonly ready: Promise<void>
+  /** Resolves once, when the partition is gone for whatever reason. Never rejects. */
+  readonly exited: Promise<PartitionExit>
+  /**
+   * Calls a method that the partition's module returned.
+   * @throws what the method threw; ENOSYS for an unknown method, ENXIO when the partition is gone.
+   */
+  call(method: string, ...args: readonly unknown[]): Promise<unknown>
+  /** Read from shared memory: asks nothing of the partition, and works after its end. */
+  statistics(): PartitionStatistics
+  /**
+   * Stops it in order: its `stop` is called, its queues are detached, its loop ends. A partition that does not follow
+   * within `timeout` milliseconds (default 5,000) is ended by force, which counts as a crash with ETIMEDOUT. Idempotent.
+   */
+  stop(timeout?: number): Promise<PartitionExit>
+}
+
+export const STOP_TIMEOUT = 5_000

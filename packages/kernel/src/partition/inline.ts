@@ -1,0 +1,67 @@
+import { type Host, NetCounters, ParakernelError } from '@parakernel/hal'
+import type { PartitionPlan } from '../contracts.ts'
+import type { RunLoop } from '../loop/run-loop.ts'
+import type { PartitionExit, PartitionHandle } from './handle.ts'
+import { RunningPartition } from './running-partition.ts'
+
+/**
+ * Runs a partition in the calling thread, on a loop that the caller drives: with a virtual clock, for a test, or where
+ * one thread is enough. Several may share a loop. `plan.cpu`, `plan.wait` and `plan.hostModule` are not looked at.
+ */
+export function runPartitionInline(
+  plan: PartitionPlan,
+  loop: RunLoop,
+  host: Host | undefined = loop.host,
+): PartitionHandle {
+  return new InlinePartition(plan, loop, host)
+}
+
+class InlinePartition implements PartitionHandle {
+  readonly name: string
+  readonly index: number
+  readonly ready: Promise<void>
+  readonly exited: Promise<PartitionExit>
+  readonly #running: RunningPartition
+  readonly #counters: readonly NetCounters[]
+  readonly #exit = Promise.withResolvers<PartitionExit>()
+  #gone = false
+
+  constructor(plan: PartitionPlan, loop: RunLoop, host: Host | undefined) {
+    this.name = plan.name
+    this.index = plan.index
+    this.exited = this.#exit.promise
+    this.#running = new RunningPartition(plan, loop, host)
+    this.#counters = plan.grants.map((grant) => new NetCounters(grant.counters))
+    this.ready = this.#running.start()
+    this.ready.catch((error: Error) => this.#end({ kind: 'crashed', error }))
+  }
+
+  async call(method: string, ...args: readonly unknown[]): Promise<unknown> {
+    await this.ready
+    if (this.#gone) throw new ParakernelError('ENXIO', 'is stopped', { subject: `partition ${this.name}` })
+    return this.#running.call(method, args)
+  }
+
+  statistics() {
+    return {
+      loop: this.#running.loop.counters.snapshot(),
+      queues: this.#counters.map((counters) => counters.snapshot()),
+    }
+  }
+
+  async stop(): Promise<PartitionExit> {
+    try {
+      await this.ready
+      await this.#running.stop()
+      this.#end({ kind: 'stopped' })
+    } catch (error) {
+      this.#end({ kind: 'crashed', error: error as Error })
+    }
+    return this.exited
+  }
+
+  #end(exit: PartitionExit): void {
+    this.#gone = true
+    this.#exit.resolve(exit)
+  }
+}

@@ -1,0 +1,155 @@
+import { Worker } from 'node:worker_threads'
+import { type Host, NetCounters, ParakernelError, WakeWord } from '@parakernel/hal'
+import type { PartitionPlan } from '../contracts.ts'
+import { LoopCounters } from '../loop/statistics.ts'
+import { wake } from '../ring/ring-producer.ts'
+import type { PartitionExit, PartitionHandle, PartitionStatistics } from './handle.ts'
+import { STOP_TIMEOUT } from './handle.ts'
+import { type FromWorker, fromPlainError, type ToWorker, type WorkerData } from './messages.ts'
+
+export interface SpawnOptions {
+  /** The control thread's host: wakes a partition at once that sleeps in poll(2). Without it a call may wait 50 ms. */
+  readonly host?: Host
+  /** As of `Worker`; default: those of the calling thread. */
+  readonly execArgv?: readonly string[]
+}
+
+interface PendingCall {
+  resolve(value: unknown): void
+  reject(error: Error): void
+}
+
+/**
+ * Starts a partition in a worker thread of its own: pinned to `plan.cpu`, with its pool, its device queues attached, and
+ * the owner driver over its loop. Returns at once; see `ready`.
+ */
+export function spawnPartition(plan: PartitionPlan, options: SpawnOptions = {}): PartitionHandle {
+  return new WorkerPartition(plan, options)
+}
+
+class WorkerPartition implements PartitionHandle {
+  readonly name: string
+  readonly index: number
+  readonly ready: Promise<void>
+  readonly exited: Promise<PartitionExit>
+  readonly #worker: Worker
+  readonly #wake: WakeWord
+  readonly #host: Host | undefined
+  readonly #loopCounters = new LoopCounters()
+  readonly #queueCounters: readonly NetCounters[]
+  readonly #ready = Promise.withResolvers<void>()
+  readonly #exit = Promise.withResolvers<PartitionExit>()
+  readonly #calls = new Map<number, PendingCall>()
+  #nextCall = 1
+  #exited: PartitionExit | undefined
+  /** Why it ends, known before its thread is gone. */
+  #reason: PartitionExit | undefined
+  #stopping = false
+
+  constructor(plan: PartitionPlan, { host, execArgv }: SpawnOptions) {
+    this.name = plan.name
+    this.index = plan.index
+    this.ready = this.#ready.promise
+    this.exited = this.#exit.promise
+    this.#host = host
+    this.#wake = new WakeWord(plan.window.wake)
+    this.#queueCounters = plan.grants.map((grant) => new NetCounters(grant.counters))
+    // A caller who looks at `exited` only need not handle `ready` as well.
+    this.ready.catch(() => {})
+    const workerData: WorkerData = {
+      plan,
+      counters: this.#loopCounters.values.buffer as SharedArrayBuffer,
+    }
+    // Built, this module is a chunk beside worker.js.
+    const entry = new URL(import.meta.url.endsWith('.ts') ? '../worker.ts' : './worker.js', import.meta.url)
+    this.#worker = new Worker(entry, {
+      workerData,
+      name: plan.name,
+      ...(execArgv === undefined ? {} : { execArgv: [...execArgv] }),
+    })
+    this.#worker.on('message', (message: FromWorker) => this.#received(message))
+    this.#worker.on('messageerror', (error) => this.#crash(error))
+    this.#worker.on('error', (error) => this.#crash(error as Error))
+    this.#worker.on('exit', (code) => this.#gone(code))
+  }
+
+  async call(method: string, ...args: readonly unknown[]): Promise<unknown> {
+    await this.ready
+    if (this.#exited !== undefined) throw this.#notThere()
+    const id = this.#nextCall++
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+    this.#send({ kind: 'call', id, method, args })
+    this.#calls.set(id, { resolve, reject })
+    return promise
+  }
+
+  statistics(): PartitionStatistics {
+    return {
+      loop: this.#loopCounters.snapshot(),
+      queues: this.#queueCounters.map((counters) => counters.snapshot()),
+    }
+  }
+
+  async stop(timeout = STOP_TIMEOUT): Promise<PartitionExit> {
+    if (this.#stopping || this.#exited !== undefined) return this.exited
+    this.#stopping = true
+    const timer = setTimeout(() => {
+      this.#crash(
+        new ParakernelError('ETIMEDOUT', `did not stop within ${timeout} ms`, { subject: `partition ${this.name}` }),
+      )
+      void this.#worker.terminate()
+    }, timeout)
+    try {
+      // A partition that fails to start ends by itself.
+      await this.ready.then(
+        () => this.#send({ kind: 'stop' }),
+        () => {},
+      )
+      return await this.exited
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #send(message: ToWorker): void {
+    this.#worker.postMessage(message)
+    // The thread may be asleep in its loop, where no message reaches it.
+    wake(this.#wake, this.#host)
+  }
+
+  #received(message: FromWorker): void {
+    if (message.kind === 'ready') this.#ready.resolve()
+    else if (message.kind === 'stopped') this.#reason ??= { kind: 'stopped' }
+    else if (message.kind === 'crashed') this.#crash(fromPlainError(message.error))
+    else {
+      const call = this.#calls.get(message.id)
+      this.#calls.delete(message.id)
+      if (message.kind === 'returned') call?.resolve(message.value)
+      else call?.reject(fromPlainError(message.error))
+    }
+  }
+
+  #crash(error: Error): void {
+    this.#reason ??= { kind: 'crashed', error }
+  }
+
+  #gone(code: number): void {
+    const error = new ParakernelError('EOWNERDEAD', `its thread ended with code ${code}`, {
+      subject: `partition ${this.name}`,
+    })
+    const exit = this.#reason ?? { kind: 'crashed', error }
+    this.#exited = exit
+    this.#ready.reject(exit.kind === 'crashed' ? exit.error : this.#notThere())
+    for (const call of this.#calls.values()) call.reject(this.#notThere())
+    this.#calls.clear()
+    this.#exit.resolve(exit)
+  }
+
+  #notThere(): ParakernelError {
+    const exit = this.#exited
+    return new ParakernelError('ENXIO', exit?.kind === 'crashed' ? 'crashed' : 'is stopped', {
+      subject: `partition ${this.name}`,
+      ...(exit?.kind === 'crashed' ? { cause: exit.error } : {}),
+    })
+  }
+}
