@@ -19,17 +19,22 @@ export async function partition(context: PartitionContext<LoadData>) {
   const pollable: Pollable = {
     wake: { kind: 'none' },
     poll: () => runner.tick(),
-    // There is always something to send, or a schedule to keep.
-    arm: () => !runner.done,
+    // A schedule is kept by looking at the clock; without one, answers wake the loop, and the timer below the retries.
+    arm: () => options.rate > 0 && !runner.done,
   }
+  let timer = 0
   return {
     methods: {
-      start: () => context.loop.add(pollable),
+      start() {
+        context.loop.add(pollable)
+        timer = context.loop.timers.every(2e6, () => runner.tick())
+      },
       elapsed: () => runner.elapsed,
       frames: () => ({ exhausted: libos.pool.exhausted, available: libos.pool.available }),
     },
     async stop() {
       context.loop.remove(pollable)
+      if (timer !== 0) context.loop.timers.cancel(timer)
       runner.engine.close()
       await transport.close()
     },
