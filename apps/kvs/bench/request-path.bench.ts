@@ -10,11 +10,16 @@
 import { PerformanceObserver } from 'node:perf_hooks'
 import { createFrameWindow, createPlainRegion, FramePool } from '@parakernel/hal'
 import { keyhash, OP_GET, OP_SET } from '@parakernel/mica'
-import { DatagramBurst, type DatagramHandler, NO_REPLY, type NetworkLibOS } from '@parakernel/queue'
+import { DatagramBurst, type DatagramHandler, type NetworkLibOS, NO_REPLY } from '@parakernel/queue'
 import { Random } from '../src/load/random.ts'
 import { keyChoiceOf } from '../src/load/workload.ts'
 import { PACKET_HEADER_BYTES, pad8 } from '../src/protocol/native/layout.ts'
-import { OperationFields, requestBytes, writeOperation, writeRequestHeader } from '../src/protocol/native/request-writer.ts'
+import {
+  OperationFields,
+  requestBytes,
+  writeOperation,
+  writeRequestHeader,
+} from '../src/protocol/native/request-writer.ts'
 import { KvsServer } from '../src/server/kvs-server.ts'
 
 const BURST = 32
@@ -215,7 +220,8 @@ for (const c of CASES) {
       nanoseconds.push((all - copying) / (rounds * requests.operations))
     }
     const after = server.state.counters.snapshot()
-    const answered = after.repliesInPlace + after.repliesInSpareFrame - before.repliesInPlace - before.repliesInSpareFrame
+    const answered =
+      after.repliesInPlace + after.repliesInSpareFrame - before.repliesInPlace - before.repliesInSpareFrame
     const one = median(nanoseconds)
     rows.push({
       case: c.name,

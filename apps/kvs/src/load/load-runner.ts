@@ -53,6 +53,8 @@ const KIND_MODIFY = 2
 const KIND_FILL = 3
 /** Nanoseconds between looks for overdue requests. */
 const POLL_PERIOD = 2e6
+/** Nanoseconds between greetings until somebody answers. */
+const HELLO_PERIOD = 10e6
 /** Operations that one round starts, so that responses are read in between. */
 const ROUND = 256
 /** Milliseconds that the last answers are waited for. */
@@ -89,6 +91,7 @@ export class LoadRunner {
   #freeCount: number
 
   #nextFill = 0
+  #nextHello = 0
   #startedAt = 0
   #endsAt = Infinity
   #scheduled = 0
@@ -162,6 +165,14 @@ export class LoadRunner {
   }
 
   #fill(now: number): number {
+    if (this.engine.received === 0) {
+      // The first answer says that the way is clear (addresses are resolved) and how many partitions there are.
+      if (now >= this.#nextHello) {
+        this.#nextHello = now + HELLO_PERIOD
+        this.engine.hello()
+      }
+      return 0
+    }
     if (this.#values[L_PHASE] < PHASE_FILLING) this.#values[L_PHASE] = PHASE_FILLING
     let started = 0
     while (this.#nextFill < this.#options.keys && started < ROUND) {

@@ -35,7 +35,7 @@ export const CHART_SCRIPT = `
     const nines = data.curve.map(([above]) => -Math.log10(above));
     const share = (v) => v < 0.01 ? '0 %' : (100 * (1 - 10 ** -v)).toFixed(Math.max(0, Math.ceil(v) - 2)) + ' %';
     draw('curve', { scales: { x, y: { distr: 3, range: logRange } },
-      axes: [axis({ size: 40, values: (_, s) => s.map((v) => Number.isInteger(v) ? share(v) : '') }), axis({ values: powers })],
+      axes: [axis({ size: 40, space: 84, values: (_, s) => s.map((v) => Number.isInteger(v) ? share(v) : '') }), axis({ values: powers })],
       series: [{ label: 'operations below', value: (_, v) => v == null ? '' : share(v) }, line('latency', 'c', micro)] },
       [nines, positive(data.curve.map(([, us]) => us))]);
     draw('partitions', { scales: { x, y: fromZero }, axes: [time, axis({ values: (_, s) => s.map(compact) })],

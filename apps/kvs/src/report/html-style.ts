@@ -27,6 +27,7 @@ tr:first-child > * { border-top: 0; }
 th:first-child { text-align: left; color: var(--soft); }
 table.wide th { color: var(--soft); }
 table.wide td:first-child { text-align: left; }
+.charts td, .charts th { border: 0; }
 .u-legend { font-size: 12px; text-align: left; color: var(--soft); }
 .u-legend .u-value { color: var(--text); }
 @media (max-width: 560px) { .charts { grid-template-columns: 1fr; } }

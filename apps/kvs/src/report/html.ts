@@ -55,8 +55,8 @@ export function htmlReport(result: RunResult): string {
     .join('')}</section>
 <section class="charts">
 <figure><figcaption>Throughput, operations a second</figcaption><div id="rate"></div></figure>
-<figure><figcaption>Latency over time, microseconds, logarithmic</figcaption><div id="latency"></div></figure>
-<figure><figcaption>Latency distribution: how many operations took longer</figcaption><div id="curve"></div></figure>
+<figure><figcaption>Latency over time, logarithmic</figcaption><div id="latency"></div></figure>
+<figure><figcaption>Latency that a share of all operations stays below, logarithmic</figcaption><div id="curve"></div></figure>
 <figure><figcaption>Requests a second by partition</figcaption><div id="partitions"></div></figure>
 </section>
 <section class="tables">
