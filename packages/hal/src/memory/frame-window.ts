@@ -70,7 +70,8 @@ export function createFrameWindow(options: FrameWindowOptions): FrameWindow {
       `${frameCount} frames of ${frameSize} bytes at ${byteOffset} end beyond the region's ${region.byteLength} bytes`,
     )
   }
-  if (headroom < 0 || tailroom < 0 || headroom + tailroom >= frameSize) {
+  const whole = Number.isInteger(headroom) && Number.isInteger(tailroom)
+  if (!whole || headroom < 0 || tailroom < 0 || headroom + tailroom >= frameSize) {
     throw invalid(`headroom ${headroom} and tailroom ${tailroom} leave no room in a frame of ${frameSize} bytes`)
   }
   return { region, byteOffset, frameSize, frameCount, headroom, tailroom, lease, wake }
