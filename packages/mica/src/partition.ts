@@ -102,6 +102,14 @@ export class MicaPartition {
   }
 
   /**
+   * Computes the keyhash of every request, for protocols that do not carry it; for use before `prepare`. Counts those
+   * that the batch had wrong in `hashMismatches`.
+   */
+  rehash(batch: RequestBatch): void {
+    this.#kernel.rehash(batch)
+  }
+
+  /**
    * Active expiry: removes the expired items of the next `buckets` buckets; returns how many. Call it now and then
    * with a small number. Without it an expired item keeps its space until it is looked up or evicted.
    */
