@@ -32,6 +32,7 @@ export class HostLibOS implements NetworkLibOS {
   readonly #counters = new HostCounters()
   readonly #context: SocketContext
   readonly #sockets = new Map<QueueDescriptor, DatagramSocket>()
+  readonly #leaveLoop: () => void
 
   constructor(options: HostOptions, context: LibOSContext) {
     const { runtime, loop, pool } = context
@@ -39,6 +40,7 @@ export class HostLibOS implements NetworkLibOS {
     if (address !== undefined) parseIpv4(address)
     this.runtime = runtime
     this.loop = loop
+    this.#leaveLoop = loop.dependOnNode()
     this.pool = pool
     this.addresses = address === undefined ? hostAddresses() : [address]
     this.#context = {
@@ -140,6 +142,7 @@ export class HostLibOS implements NetworkLibOS {
 
   async shutdown(): Promise<void> {
     for (const qd of [...this.#sockets.keys()]) this.close(qd)
+    this.#leaveLoop()
   }
 
   #of(qd: QueueDescriptor): DatagramSocket {

@@ -50,6 +50,11 @@ export interface Loop {
   wake(): void
   /** Asks the driver to let Node's own loop run after this round: a promise was resolved, say. */
   requestYield(): void
+  /**
+   * Says that something in this thread lives in Node's own loop, a socket of Node's say: from now on no driver blocks the
+   * thread, whichever was chosen. Returns the way to take it back.
+   */
+  dependOnNode(): () => void
   /** One round: polls everything, runs due timers and deferred tasks; returns the work done. Not re-entrant. */
   runOnce(): number
   /**

@@ -21,7 +21,7 @@ export class GuestDriver implements Driver {
   #immediate: NodeJS.Immediate | undefined
   #stopped = true
   #sleeping = false
-  /** Whether a turn or a step is under way or on its way. */
+  /** When the current quantum is over, and the rounds that it had. */
   #end = 0
   #rounds = 0
   /** On a virtual clock: turns of Node's loop without work since the last one with some. */
@@ -29,7 +29,7 @@ export class GuestDriver implements Driver {
 
   constructor(loop: RunLoop) {
     this.#loop = loop
-    this.#sleeper = new GuestSleeper(loop, () => this.wake())
+    this.#sleeper = new GuestSleeper(loop, () => this.#woken())
   }
 
   start(): void {
@@ -49,6 +49,14 @@ export class GuestDriver implements Driver {
     this.#sleeping = false
     this.#sleeper.end()
     this.#immediate = setImmediate(this.#turn)
+  }
+
+  /** Called by Node's loop, not from the middle of somebody's code: the turn can begin at once. */
+  #woken(): void {
+    if (!this.#sleeping) return
+    this.#sleeping = false
+    this.#sleeper.end()
+    this.#newQuantum()
   }
 
   #newQuantum(): void {

@@ -31,7 +31,8 @@ export interface RunLoopOptions {
 /**
  * Who runs the loop. `guest` shares the thread with a Node program: a quantum of rounds, then Node's turn, and all
  * waiting is done in Node's own loop. `owner` has the thread to itself: it blocks while there is nothing to do, and lets
- * Node's loop run every few milliseconds and after each wake-up that brought no work.
+ * Node's loop run every millisecond and after each wake-up that brought no work. While anything depends on Node's loop
+ * (`dependOnNode`), an owner waits there as a guest does.
  */
 export type DriverKind = 'guest' | 'owner'
 
@@ -68,6 +69,7 @@ export class RunLoop implements Loop {
   #sleeper: BlockingSleeper | undefined
   #driver: Driver | undefined
   #driverKind: DriverKind | undefined
+  #nodeDependents = 0
 
   constructor(options: RunLoopOptions = {}) {
     this.clock = options.clock ?? new MonotonicClock()
@@ -223,7 +225,8 @@ export class RunLoop implements Loop {
       return
     }
     const duration = Math.min(until, this.nextEvent()) - this.clock.now()
-    if (duration <= 0) sleeper.cancel()
+    // What is due sooner than a sleep pays is spun for; poll(2) counts in milliseconds, too.
+    if (duration <= 0 || duration < this.spin) sleeper.cancel()
     else {
       this.#counts[SLEEPS]++
       sleeper.sleep(duration)
@@ -256,7 +259,26 @@ export class RunLoop implements Loop {
       })
     }
     this.#driverKind = kind
-    this.#driver = kind === 'guest' ? new GuestDriver(this) : new OwnerDriver(this)
+    this.#drive()
+  }
+
+  dependOnNode(): () => void {
+    if (this.#nodeDependents++ === 0) this.#drive()
+    let released = false
+    return () => {
+      if (released) return
+      released = true
+      if (--this.#nodeDependents === 0) this.#drive()
+    }
+  }
+
+  /** Lets the driver run that the chosen kind and the dependents call for. */
+  #drive(): void {
+    if (this.#driverKind === undefined) return
+    const guest = this.#driverKind === 'guest' || this.#nodeDependents > 0
+    if (this.#driver !== undefined && guest === this.#driver instanceof GuestDriver) return
+    this.#driver?.stop()
+    this.#driver = guest ? new GuestDriver(this) : new OwnerDriver(this)
     this.#driver.start()
   }
 

@@ -18,8 +18,7 @@ export async function partitionWorkerMain({ plan, counters }: WorkerData, port: 
     })
     const partition = new RunningPartition(plan, loop, host)
     await partition.start()
-    // Without a device queue, what there is to do comes from Node's own loop (the host's sockets), so that must not block.
-    loop.start(plan.grants.length === 0 ? 'guest' : 'owner')
+    loop.start('owner')
     port.on('message', (message: ToWorker) => {
       if (message.kind === 'stop') void end(partition, loop, port, send)
       else void answer(partition, message, send)
