@@ -23,7 +23,9 @@ export function createMemoryKernel(pool: MemoryRegion, network: MemoryRegion): M
   try {
     compiled ??= new wasm.Module(kernelModuleBytes())
     const instance = new wasm.Instance(compiled, { memory: { pool: pool.memory, network: network.memory } })
-    return instance.exports as unknown as MemoryKernel
+    const { put, take, move, sum } = instance.exports as unknown as MemoryKernel
+    // Not the exports object itself: its properties are looked up in a dictionary at every call.
+    return { put, take, move, sum }
   } catch {
     return createPlainKernel(pool, network)
   }

@@ -11,7 +11,7 @@ import {
   PROTOCOL_UDP,
   VLAN_TAG,
 } from './headers.ts'
-import { fold16, pseudoHeaderSum, transportSum } from './transport-checksum.ts'
+import { checksumVerdict, fold16, pseudoHeaderSum, transportSum } from './transport-checksum.ts'
 
 const TCP_FIN = 0x01
 const TCP_PSH = 0x08
@@ -115,6 +115,16 @@ export class Segmenter {
     const sum = ~fold16(transportSum(this.#kernel, headers, at, length)) & 0xffff
     // RFC 768: a sum of 0 is sent as all ones.
     view.setUint16(field, sum === 0 && !tcp ? 0xffff : sum, true)
+  }
+
+  /** What a device that verifies says of a packet that `finish` made: only its length differs from the super-frame's. */
+  verdict(at: number, payload: number): number {
+    const headers = this.#headers
+    const whole = headers.transportLength
+    headers.transportLength = this.headerLength - headers.transport + payload
+    const verdict = checksumVerdict(this.#kernel, this.#memory.view, headers, at)
+    headers.transportLength = whole
+    return verdict
   }
 
   /** Where the transport checksum is, from the start of the transport header. */

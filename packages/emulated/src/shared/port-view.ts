@@ -75,11 +75,6 @@ export class PortView {
     this.multicastB = new Int32Array(maxQueues * MULTICAST_ENTRIES)
   }
 
-  /** Whether its headers must be parsed before a packet can be given to it. */
-  get parses(): boolean {
-    return this.queues > 1 || this.givesHash || this.verifies || this.stripsVlan
-  }
-
   decode(memory: NetworkMemory): void {
     const { words, doubles, layout } = memory
     const port = layout.port(this.index)

@@ -29,20 +29,22 @@ function keyWindow(key: Uint8Array, start: number): number {
   return window
 }
 
-/** Hashes `length` bytes at `at` as the input's bytes `position` and on; combine parts by exclusive or. */
+/** Hashes `length` bytes at `at`, a multiple of 4, as the input's bytes `position` and on; combine parts by exclusive or. */
 export function toeplitz(
   tables: Int32Array,
   base: number,
-  bytes: Uint8Array,
+  view: DataView,
   at: number,
   length: number,
   position: number,
 ): number {
   let hash = 0
   let table = base + position * 256
-  for (let i = at; i < at + length; i++) {
-    hash ^= tables[table + bytes[i]]
-    table += 256
+  for (let i = at; i < at + length; i += 4) {
+    const word = view.getInt32(i, true)
+    hash ^= tables[table + (word & 0xff)] ^ tables[table + 256 + ((word >>> 8) & 0xff)]
+    hash ^= tables[table + 512 + ((word >>> 16) & 0xff)] ^ tables[table + 768 + (word >>> 24)]
+    table += 1024
   }
   return hash
 }
