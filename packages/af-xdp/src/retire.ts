@@ -12,7 +12,7 @@ export const RETIREMENT_BYTES = 8
 const RETIRE_NOT = 0
 const RETIRE_STARTED = 1
 const RETIRE_DONE = 2
-/** Retiring is a handful of system calls; one that takes longer means that the other thread died in between. */
+/** Retiring is a handful of system calls; when it takes longer the other thread has died in between: each is repeatable. */
 const RETIRE_PATIENCE_MS = 1000
 
 /**
@@ -25,9 +25,11 @@ const RETIRE_PATIENCE_MS = 1000
  */
 export function retire({ transport, counters }: NetQueueGrant<XdpTransport>): void {
   const words = new Int32Array(transport.retirement)
-  if (Atomics.compareExchange(words, RETIRED, RETIRE_NOT, RETIRE_STARTED) !== RETIRE_NOT) {
+  const before = Atomics.compareExchange(words, RETIRED, RETIRE_NOT, RETIRE_STARTED)
+  if (before === RETIRE_DONE) return
+  if (before === RETIRE_STARTED) {
     Atomics.wait(words, RETIRED, RETIRE_STARTED, RETIRE_PATIENCE_MS)
-    return
+    if (Atomics.load(words, RETIRED) === RETIRE_DONE) return
   }
   const ledger = new Ledger(transport.ledger, new NetCounters(counters))
   ledger.refresh(transport.descriptor)

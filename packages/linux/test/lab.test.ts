@@ -1,5 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
   channelCounts,
@@ -91,6 +93,24 @@ describe('a veth pair', () => {
     expect(present(pair.interface)).toBe(false)
     pair.remove()
     make({ label: 'lv6' })
+  })
+
+  test('of another thread is left alone, and ends with its thread', async (context) => {
+    requiresLab(context)
+    const pair = make({ label: 'lv9' })
+    const code = `
+      const { parentPort } = require('node:worker_threads')
+      import(${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)}).then(({ createVethPair, removeStale }) => {
+        let refused
+        try { createVethPair({ label: 'lv9' }) } catch (error) { refused = error.code }
+        parentPort.postMessage({ refused, name: createVethPair({ label: 'lva' }).interface, removed: removeStale() })
+      })`
+    const worker = new Worker(code, { eval: true, execArgv: ['--conditions=source'] })
+    const [report] = await once(worker, 'message')
+    expect(report).toMatchObject({ refused: 'EEXIST', removed: [] })
+    await once(worker, 'exit')
+    expect(present(report.name)).toBe(false)
+    expect(present(pair.interface)).toBe(true)
   })
 
   test.for(['exit', 'SIGINT', 'SIGTERM', 'throw', 'SIGKILL'])(

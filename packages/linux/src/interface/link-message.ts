@@ -20,12 +20,11 @@ export interface LinkState {
 }
 
 // linux/netlink.h, linux/rtnetlink.h, linux/if_link.h
-export const NLMSG_ERROR = 2
-export const NLMSG_DONE = 3
-export const RTM_NEWLINK = 16
-export const RTM_DELLINK = 17
-export const RTM_GETLINK = 18
-export const NLM_F_REQUEST = 1
+const NLMSG_ERROR = 2
+const RTM_NEWLINK = 16
+const RTM_DELLINK = 17
+const RTM_GETLINK = 18
+const NLM_F_REQUEST = 1
 const NLMSG_HEADER = 16
 const IFINFO_BYTES = 16
 const IFLA_ADDRESS = 1

@@ -1,11 +1,11 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { ParakernelError } from '@parakernel/hal'
 import { ip } from './ip-command.ts'
 
 /** `pk-LABEL-PID`: at most 15 bytes, the longest interface name. The process id tells who owns it. */
 const NAME = /^pk-[a-z0-9]{1,4}-(\d+)$/
 
-/** What this process made and has not removed. */
+/** What this thread made and has not removed. */
 const owned = new Set<string>()
 let hooked = false
 
@@ -14,7 +14,8 @@ export function labName(label: string): string {
     throw new ParakernelError('EINVAL', 'is not 1 to 4 of a-z and 0-9', { subject: `label ${JSON.stringify(label)}` })
   }
   const name = `pk-${label}-${process.pid}`
-  if (owned.has(name)) {
+  // Also true of another thread's.
+  if (owned.has(name) || existsSync(`/run/netns/${name}`)) {
     throw new ParakernelError('EEXIST', 'this process has such a pair already', {
       subject: name,
       remedy: 'Give the second pair another label, or remove the first',
@@ -35,7 +36,8 @@ export function removeStale(): string[] {
     }
     for (const name of names) {
       const pid = Number(NAME.exec(name)?.[1] ?? 0)
-      if (pid > 0 && (pid === process.pid ? !owned.has(name) : !isAlive(pid))) stale.add(name)
+      // A name with our own id may be another thread's.
+      if (pid > 0 && !isAlive(pid)) stale.add(name)
     }
   }
   for (const name of stale) removePair(name)
