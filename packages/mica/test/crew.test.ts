@@ -55,8 +55,9 @@ describe('MicaReader', () => {
       const reader = new MicaReader(memory)
       let read = 0
       const rounds = new Set<number>()
-      const end = Date.now() + 1500
-      while (Date.now() < end) {
+      // Until both have demonstrably run at once, however busy the machine is.
+      const end = Date.now() + 20_000
+      while ((read < 20_000 || rounds.size < 50) && Date.now() < end) {
         for (let key = 0; key < keys; key++) {
           const value = reader.get(keyOf(key))
           if (value === undefined) continue
@@ -64,17 +65,15 @@ describe('MicaReader', () => {
           const words = new Uint32Array(value.buffer, 0, value.length >> 2)
           const round = words[1]
           rounds.add(round)
-          expect(words[0]).toBe(key)
-          expect(words.length).toBe(2 + ((round * 7 + key) % 200))
-          if (words.subarray(1).some((word) => word !== round)) expect.fail(`torn value of key ${key}`)
+          const whole = words[0] === key && words.length === 2 + ((round * 7 + key) % 200)
+          if (!whole || words.subarray(1).some((word) => word !== round)) expect.fail(`torn value of key ${key}`)
         }
       }
       Atomics.store(control, 1, 1)
       const [code] = await once(worker, 'exit')
       expect(code).toBe(0)
-      expect(read).toBeGreaterThan(10_000)
-      // Both ran at once: the reader saw many generations.
-      expect(rounds.size).toBeGreaterThan(20)
+      expect(read).toBeGreaterThanOrEqual(20_000)
+      expect(rounds.size).toBeGreaterThanOrEqual(50)
     })
   })
 })
