@@ -125,20 +125,20 @@ export class NeighborCache<Packet> {
 
   /**
    * An ARP packet named `address`'s MAC address (RFC 826: an entry that exists is updated by any packet).
-   * @param toUs it was addressed to us, so that an unknown sender is worth an entry
-   * @param solicited it is a reply: proof that the neighbour hears us
+   * @param asksUs it is a request for our address, so that an unknown sender is worth an entry: we shall answer it
+   * @param answersUs it is a reply to us: if we asked, proof that the neighbour hears us
    */
-  heard(address: Ipv4Address, high: number, low: number, toUs: boolean, solicited: boolean, now: number): void {
+  heard(address: Ipv4Address, high: number, low: number, asksUs: boolean, answersUs: boolean, now: number): void {
     let neighbor = this.#entries.get(address)
     if (neighbor === undefined) {
-      if (!toUs) return
+      if (!asksUs) return
       neighbor = this.#create(address, now)
     }
     const changed = neighbor.high !== high || neighbor.low !== low
     const was = neighbor.state
     neighbor.high = high
     neighbor.low = low
-    if (solicited || was === INCOMPLETE) {
+    if (was === INCOMPLETE || (answersUs && was === PROBE)) {
       this.#settle(neighbor, REACHABLE, now + this.#limits.reachableTime)
     } else if (changed || was === FAILED) {
       this.#settle(neighbor, STALE, 0)

@@ -139,7 +139,7 @@ export class ArpService {
       // Only neighbours on our own network: an entry for anything else would never be used.
       if (((sender ^ address) & network.mask) === 0) {
         const toUs = target === address
-        this.neighbors.heard(sender, high, low, toUs, toUs && operation === arp.REPLY, now)
+        this.neighbors.heard(sender, high, low, toUs && operation === arp.REQUEST, toUs && operation === arp.REPLY, now)
         if (toUs) this.#siblings?.publish(sender, high, low)
       }
     }
