@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { BackendContext, NetDevice } from '@parakernel/hal'
 import { netDeviceConformance } from '@parakernel/hal-conformance'
 import { afterAll } from 'vitest'
+import { emulatedFixture } from '../../emulated/test/support/fixture.ts'
 import { loopbackFixture } from '../../hal-conformance/test/loopback/fixture.ts'
 import { faults, pcap, trace } from '../src/index.ts'
 
@@ -29,4 +30,16 @@ netDeviceConformance({
   name: 'pcap over faults over trace',
   setup,
   decorate: (device, context) => withPcap(withDelay(withTrace(device, context), context), context),
+})
+
+// The emulated NIC has chains, tags, checksums and segmentation; the virtual clock makes delays exact.
+netDeviceConformance({
+  name: 'faults with a delay over an emulated NIC',
+  setup: () => emulatedFixture({ nic: { queues: 2 } }),
+  decorate: withDelay,
+})
+netDeviceConformance({
+  name: 'pcap over trace over faults over an emulated NIC under a virtual clock',
+  setup: () => emulatedFixture({ virtual: true, nic: { queues: 2, latency: 5_000 } }),
+  decorate: (device, context) => withPcap(withTrace(withDelay(device, context), context), context),
 })
