@@ -80,4 +80,6 @@ export interface ConformanceOptions {
   readonly seed?: number
   /** Rounds of the random workloads (default 25) and of the wake-up races (default 200). */
   readonly rounds?: number
+  /** Milliseconds that the suite waits for what must happen, before it says that it did not. Default 5000. */
+  readonly patience?: number
 }

@@ -11,12 +11,12 @@ import {
   type NetQueue,
   type NetQueueGrant,
 } from '@parakernel/hal'
-import type { Fixture, Flow, SendOptions } from './fixture.ts'
+import type { ConformanceOptions, Fixture, Flow, SendOptions } from './fixture.ts'
 import { buildPacket, type PacketOptions, SHORTEST, sequenceOf } from './packets.ts'
 import { type Received, takeReceived } from './received.ts'
 import { WorkerHolder } from './worker-holder.ts'
 
-/** Milliseconds that the suite waits for something that must happen. */
+/** Milliseconds that the suite waits for something that must happen, unless it is told otherwise. */
 export const PATIENCE = 5_000
 /** Milliseconds after which the suite believes that something does not happen. */
 export const QUIET = 30
@@ -39,6 +39,7 @@ export class Session {
   readonly device: NetDevice
   readonly seed: number
   readonly rounds: number | undefined
+  readonly patience: number
   readonly run = (Math.floor(Date.now() / 1000) * 4096 + (runs++ % 4096)) >>> 0
   #sequence = 0
   readonly #grants: NetQueueGrant[] = []
@@ -46,11 +47,16 @@ export class Session {
   readonly #pools = new Set<DebugFramePool>()
   readonly #workers: WorkerHolder[] = []
 
-  constructor(fixture: Fixture, device: NetDevice, seed: number, rounds: number | undefined) {
+  constructor(
+    fixture: Fixture,
+    device: NetDevice,
+    { seed = 1, rounds, patience = PATIENCE }: Pick<ConformanceOptions, 'seed' | 'rounds' | 'patience'>,
+  ) {
     this.fixture = fixture
     this.device = device
     this.seed = seed
     this.rounds = rounds
+    this.patience = patience
   }
 
   get wire() {
@@ -138,11 +144,11 @@ export class Session {
     await new Promise<void>((resolve) => setImmediate(resolve))
   }
 
-  /** Advances until `done` answers true. @throws after {@link PATIENCE}, naming `what`. */
+  /** Advances until `done` answers true. @throws after the suite's patience, naming `what`. */
   async until(what: string, done: () => boolean | Promise<boolean>): Promise<void> {
-    const end = performance.now() + PATIENCE
+    const end = performance.now() + this.patience
     while (!(await done())) {
-      if (performance.now() > end) throw new Error(`waited ${PATIENCE} ms for ${what}`)
+      if (performance.now() > end) throw new Error(`waited ${this.patience} ms for ${what}`)
       await this.advance()
     }
   }

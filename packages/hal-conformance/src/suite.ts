@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Case, Group } from './case.ts'
 import { groups } from './cases/index.ts'
-import type { ConformanceOptions, Fixture } from './fixture.ts'
-import { Session } from './session.ts'
+import type { ConformanceOptions } from './fixture.ts'
+import { closeFixture, type Opened, openFixture, runCase } from './run-case.ts'
 
 /**
  * Registers the whole suite with vitest, under the name of the implementation. Call it at the top level of a test file.
@@ -10,58 +10,41 @@ import { Session } from './session.ts'
  * Cases share a fixture; one that ends the device, one that uses workers, and the one after a failure get their own.
  */
 export function netDeviceConformance(options: ConformanceOptions): void {
-  const { name, setup, decorate, skip = {}, seed = 1, rounds } = options
+  const { name, skip = {} } = options
+  let shared: Opened | undefined
 
-  const open = async (workers: boolean) => {
-    const fixture = await setup({ workers })
-    const device = decorate?.(fixture.device, fixture.context) ?? fixture.device
-    return { fixture, device, session: () => new Session(fixture, device, seed, rounds) }
+  const closeShared = async () => {
+    const opened = shared
+    shared = undefined
+    if (opened !== undefined) await closeFixture(opened)
   }
-  const close = async (opened: { fixture: Fixture; device: { close(): Promise<void> } } | undefined) => {
-    if (opened === undefined) return
-    if (opened.device !== opened.fixture.device) await opened.device.close()
-    await opened.fixture.close()
-  }
-  let current: Awaited<ReturnType<typeof open>> | undefined
 
-  const run = async (one: Case, note: (reason: string) => never) => {
-    const own = one.ends === true || one.workers === true
-    if (!own && current === undefined) current = await open(false)
-    const opened = own || current === undefined ? await open(one.workers === true) : current
-    let failed = true
-    let session: Session | undefined
+  const run = async (one: Case): Promise<string | undefined> => {
+    if (one.ends === true || one.workers === true) {
+      const opened = await openFixture(options, one.workers === true)
+      try {
+        return await runCase(one, opened, options)
+      } finally {
+        await closeFixture(opened)
+      }
+    }
+    if (shared === undefined) shared = await openFixture(options, false)
     try {
-      const reason = one.unless?.(opened.fixture)
-      if (reason !== undefined) {
-        failed = false
-        note(reason)
-      }
-      session = opened.session()
-      const late = await one.run(session)
-      await session.finish()
-      session = undefined
-      failed = false
-      if (typeof late === 'string') note(late)
-    } finally {
-      // A case that failed half way has left grants behind; its own error is the one to report.
-      await session?.finish().catch(() => {})
-      if (own || failed) {
-        if (!own) current = undefined
-        await close(opened)
-      }
+      return await runCase(one, shared, options)
+    } catch (error) {
+      await closeShared()
+      throw error
     }
   }
 
   describe(`${name}: net device conformance`, () => {
-    afterAll(() => close(current))
+    afterAll(closeShared)
     for (const group of groups) {
       describe(group.name, () => {
         for (const one of group.cases) {
-          const title = `${group.name}: ${one.title}`
           test(one.title, { timeout: one.timeout ?? 30_000 }, async (context) => {
-            const reason = skip[title]
+            const reason = skip[`${group.name}: ${one.title}`] ?? (await run(one))
             if (reason !== undefined) context.skip(reason)
-            await run(one, (why) => context.skip(why))
           })
         }
       })

@@ -6,8 +6,11 @@ import { RING_SLOTS } from './packet-ring.ts'
 
 /** Connects a loop-back device to the suite: the suite is its cable. */
 export async function loopbackFixture(queues: number): Promise<Fixture> {
+  return fixtureOf((await backend.open({ queues }, { clock: new MonotonicClock() })) as LoopbackDevice)
+}
+
+export function fixtureOf(device: LoopbackDevice): Fixture {
   const context = { clock: new MonotonicClock() }
-  const device = (await backend.open({ queues }, context)) as LoopbackDevice
   let stalled = false
   return {
     device,
