@@ -63,6 +63,71 @@ export function buildPacket(options: PacketOptions): Uint8Array {
   return packet
 }
 
+export interface TcpPacket {
+  readonly bytes: Uint8Array
+  /** Bytes of headers, Ethernet included. */
+  readonly headers: number
+  /** Where the TCP header starts. */
+  readonly tcp: number
+}
+
+/**
+ * An Ethernet frame with `payload` bytes of TCP over IPv4 or IPv6 (documentation addresses), its checksum field partial: the
+ * sum of the pseudo-header (RFC 9293 section 3.1, RFC 8200 section 8.1).
+ */
+export function buildTcp(version: 4 | 6, source: MacAddress, destination: MacAddress, payload: number): TcpPacket {
+  const ip = 14
+  const tcp = ip + (version === 4 ? 20 : 40)
+  const headers = tcp + 20
+  const bytes = new Uint8Array(headers + payload)
+  const view = new DataView(bytes.buffer)
+  bytes.set(parseMac(destination), 0)
+  bytes.set(parseMac(source), 6)
+  view.setUint16(12, version === 4 ? 0x0800 : 0x86dd)
+  if (version === 4) {
+    view.setUint8(ip, 0x45)
+    view.setUint16(ip + 2, bytes.length - ip)
+    view.setUint16(ip + 4, 0x1234)
+    view.setUint16(ip + 6, 0x4000)
+    view.setUint8(ip + 8, 64)
+    view.setUint8(ip + 9, 6)
+    bytes.set([192, 0, 2, 1, 198, 51, 100, 2], ip + 12)
+    view.setUint16(ip + 10, fold(sum(bytes, ip, 20)) ^ 0xffff)
+  } else {
+    view.setUint8(ip, 0x60)
+    view.setUint16(ip + 4, 20 + payload)
+    view.setUint8(ip + 6, 6)
+    view.setUint8(ip + 7, 64)
+    bytes.set([0x20, 0x01, 0x0d, 0xb8], ip + 8)
+    bytes[ip + 23] = 1
+    bytes.set([0x20, 0x01, 0x0d, 0xb8], ip + 24)
+    bytes[ip + 39] = 2
+  }
+  view.setUint16(tcp, 40_000)
+  view.setUint16(tcp + 2, 80)
+  view.setUint32(tcp + 4, 0xffff_fe00)
+  view.setUint32(tcp + 8, 77)
+  view.setUint8(tcp + 12, 0x50)
+  // FIN, PSH, ACK
+  view.setUint8(tcp + 13, 0x19)
+  view.setUint16(tcp + 14, 512)
+  for (let i = headers; i < bytes.length; i++) bytes[i] = (i * 13) & 0xff
+  view.setUint16(tcp + 16, fold(tcpPseudo(bytes, version) + 20 + payload))
+  return { bytes, headers, tcp }
+}
+
+/** True when the TCP checksum holds, and the IPv4 header's where there is one. */
+export function tcpChecksumHolds(packet: Uint8Array, version: 4 | 6): boolean {
+  const tcp = 14 + (version === 4 ? 20 : 40)
+  const length = packet.length - tcp
+  const header = version === 6 || fold(sum(packet, 14, 20)) === 0xffff
+  return header && fold(tcpPseudo(packet, version) + length + sum(packet, tcp, length)) === 0xffff
+}
+
+function tcpPseudo(packet: Uint8Array, version: 4 | 6): number {
+  return 6 + (version === 4 ? sum(packet, 26, 8) : sum(packet, 22, 32))
+}
+
 /** The sequence number of a packet of this run, or -1 for any other traffic. A tag is looked through. */
 export function sequenceOf(packet: Uint8Array, run: number): number {
   const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength)

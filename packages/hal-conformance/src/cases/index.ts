@@ -8,6 +8,7 @@ import { pressure } from './pressure.ts'
 import { receiveFilter } from './receive-filter.ts'
 import { statistics } from './statistics.ts'
 import { steering } from './steering.ts'
+import { tcpSegmentation } from './tcp-segmentation.ts'
 import { traffic } from './traffic.ts'
 import { wakeUps } from './wake-ups.ts'
 import { workers } from './workers.ts'
@@ -18,6 +19,7 @@ export const groups: readonly Group[] = [
   traffic,
   descriptors,
   columns,
+  tcpSegmentation,
   chained,
   pressure,
   wakeUps,
