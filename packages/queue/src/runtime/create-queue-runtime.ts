@@ -77,14 +77,12 @@ class TableRuntime implements QueueRuntime {
     const group = this.#group
     group.join(tokens)
     const deadline = this.#deadline(timeout)
-    while (group.ready.size === 0) {
+    for (let row = group.take(tokens); ; row = group.take(tokens)) {
+      if (row >= 0) return { index: this.#tokens.position[row], completion: this.#finish(row) }
       if (timeout !== 0 && this.#pendingOnNode > 0 && this.#someOnNode(tokens)) throw needsNode('waitAny')
       if (!this.loop.runUntil(this.#groupStirred, deadline)) throw timedOut('waitAny', timeout)
       group.recheck()
     }
-    const row = group.ready.head
-    const index = group.take(row)
-    return { index, completion: this.#finish(row) }
   }
 
   waitNext(timeout?: number): Completion | undefined {

@@ -63,10 +63,19 @@ export class WaitGroup {
     if (this.#strangers > 0 && this.#tokens !== undefined) this.#register(this.#tokens)
   }
 
-  /** The place in the caller's list of a member that is about to be redeemed. */
-  take(row: number): number {
-    this.#returned = this.#table.position[row]
-    return this.#returned
+  /**
+   * Takes the member that completed first, to be redeemed, and returns its row; -1 when there is none. One that the caller
+   * took out of the list without a word is not a member any more.
+   */
+  take(tokens: readonly QueueToken[]): number {
+    const { head } = this.ready
+    if (head < 0) return -1
+    if (tokens[this.#table.position[head]] !== this.#table.tokenOf(head)) {
+      this.#register(tokens)
+      return this.take(tokens)
+    }
+    this.#returned = this.#table.position[head]
+    return head
   }
 
   #register(tokens: readonly QueueToken[]): void {
