@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
 import { GRANT_REMOVED, NetBurst, type NetDeviceEvent } from '@parakernel/hal'
 import { PacketSocket } from '@parakernel/linux'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -77,6 +79,32 @@ test('an interface that is down keeps what is transmitted, and sends it when it 
   peer.close()
   queue.detach()
   expect(queue.pool.available).toBe(512)
+})
+
+test('a device that a worker opened hears of events too', async () => {
+  const pair = bed.pair({ label: 'wo' })
+  const entry = new URL('../src/index.ts', import.meta.url).href
+  const code = `
+    const { parentPort } = require('node:worker_threads')
+    import(${JSON.stringify(entry)}).then(async ({ backend }) => {
+      const context = { clock: { now: () => performance.now() * 1e6 } }
+      const device = await backend.open({ interface: ${JSON.stringify(pair.interface)}, take: 'all' }, context)
+      const beat = setInterval(() => {}, 1000)
+      device.subscribe(async (event) => {
+        parentPort.postMessage(event.kind)
+        if (event.kind !== 'removed') return
+        clearInterval(beat)
+        await device.close()
+      })
+      parentPort.postMessage('open')
+    })`
+  const worker = new Worker(code, { eval: true, execArgv: ['--conditions=source'] })
+  const heard: string[] = []
+  worker.on('message', (kind: string) => void heard.push(kind))
+  await until('the device', () => heard.includes('open'))
+  pair.remove()
+  await once(worker, 'exit')
+  expect(heard.at(-1)).toBe('removed')
 })
 
 test('a process that holds the queue survives the removal and ends by itself', async () => {

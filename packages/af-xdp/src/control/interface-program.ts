@@ -19,6 +19,7 @@ import {
   type LinkState,
   loadBpfProgram,
   mapById,
+  missingCapabilities,
   programById,
   putDescriptor,
   queryLink,
@@ -172,6 +173,12 @@ function busy(subject: string): ParakernelError {
   const now = queryLink(subject)
   const owner = xdpLinks().find((link) => link.programId === now.xdpProgramId)
   const remedy = 'To share the interface, open it with join: true and take queues that the owner left free'
+  if (owner === undefined && missingCapabilities('CAP_SYS_ADMIN').length > 0) {
+    return new ParakernelError('EBUSY', `has XDP program ${now.xdpProgramId}, whose owner only root may see`, {
+      subject,
+      remedy,
+    })
+  }
   if (owner === undefined) {
     return new ParakernelError('EBUSY', `has XDP program ${now.xdpProgramId}, attached without a link`, {
       subject,

@@ -34,6 +34,14 @@ const IFLA_NUM_TX_QUEUES = 31
 const IFLA_NUM_RX_QUEUES = 32
 const IFLA_CARRIER = 33
 const IFLA_XDP = 43
+/** Bytes that the value of an attribute must have to be read. */
+const SHORTEST: Readonly<Record<number, number>> = {
+  [IFLA_IFNAME]: 1,
+  [IFLA_MTU]: 4,
+  [IFLA_NUM_TX_QUEUES]: 4,
+  [IFLA_NUM_RX_QUEUES]: 4,
+  [IFLA_CARRIER]: 1,
+}
 const IFLA_XDP_ATTACHED = 2
 const IFLA_XDP_PROG_ID = 4
 const NLA_TYPE_MASK = 0x3fff
@@ -70,9 +78,10 @@ export function decodeLinkMessages(datagram: Uint8Array): LinkMessage[] {
   for (let at = 0; at + NLMSG_HEADER <= datagram.length; ) {
     const length = view.getUint32(at, true)
     if (length < NLMSG_HEADER || at + length > datagram.length) break
+    const body = length - NLMSG_HEADER
     const type = view.getUint16(at + 4, true)
-    if (type === NLMSG_ERROR) messages.push({ errno: -view.getInt32(at + NLMSG_HEADER, true) })
-    else if (type === RTM_NEWLINK || type === RTM_DELLINK) {
+    if (type === NLMSG_ERROR && body >= 4) messages.push({ errno: -view.getInt32(at + NLMSG_HEADER, true) })
+    else if ((type === RTM_NEWLINK || type === RTM_DELLINK) && body >= IFINFO_BYTES) {
       messages.push({ link: decodeLink(view, at + NLMSG_HEADER, at + length, type === RTM_NEWLINK) })
     } else messages.push({ other: type })
     at += align4(length)
@@ -97,6 +106,7 @@ function decodeLink(view: DataView, start: number, end: number, present: boolean
   }
   const bytes = (from: number, to: number) => new Uint8Array(view.buffer, view.byteOffset + from, to - from)
   forEachAttribute(view, start + IFINFO_BYTES, end, (type, from, to) => {
+    if (to - from < (SHORTEST[type] ?? 0)) return
     if (type === IFLA_ADDRESS) state.mac = bytes(from, to).slice()
     else if (type === IFLA_IFNAME) state.name = new TextDecoder().decode(bytes(from, to - 1))
     else if (type === IFLA_MTU) state.mtu = view.getUint32(from, true)
@@ -104,7 +114,8 @@ function decodeLink(view: DataView, start: number, end: number, present: boolean
     else if (type === IFLA_NUM_TX_QUEUES) state.txQueues = view.getUint32(from, true)
     else if (type === IFLA_CARRIER) state.running = state.up && view.getUint8(from) === 1
     else if (type === IFLA_XDP) {
-      forEachAttribute(view, from, to, (inner, value) => {
+      forEachAttribute(view, from, to, (inner, value, valueEnd) => {
+        if (valueEnd - value < (inner === IFLA_XDP_PROG_ID ? 4 : 1)) return
         if (inner === IFLA_XDP_PROG_ID) state.xdpProgramId = view.getUint32(value, true)
         else if (inner === IFLA_XDP_ATTACHED) state.xdpMode = XDP_MODES[view.getUint8(value)] ?? 'several'
       })
