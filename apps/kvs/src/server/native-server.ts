@@ -21,6 +21,7 @@ import {
   C_OVERFLOW,
   C_REALIGNED,
   C_SPARE,
+  C_UNKNOWN,
 } from './counters.ts'
 import type { NativeHandOver } from './native-hand-over.ts'
 import type { Replies } from './outbox.ts'
@@ -187,6 +188,7 @@ export class NativeServer {
     }
     writer.header(base, at - from, status, this.#opaque[d])
     const withheld = writer.operations(from, at, unproven)
+    values[C_UNKNOWN] += writer.unknown
     if (unproven) {
       const { jar } = this.#state.guard
       jar.mint(burst.peerAddress[d], burst.peerPort[d], now)
@@ -224,6 +226,7 @@ export class NativeServer {
       const end = batch.outEnd
       this.#writer.header(base, next - at, this.#status[d], this.#opaque[d])
       this.#writer.operations(at, next, false)
+      counters.values[C_UNKNOWN] += this.#writer.unknown
       this.#outbox.add(frame, base, end - base, burst.peerAddress[d], burst.peerPort[d])
       counters.values[C_OVERFLOW]++
       at = next

@@ -32,8 +32,9 @@ export class TestNetwork {
   readonly clock = new VirtualClock(1e9)
   readonly hosts: TestLibOS[] = []
   readonly wire: Datagram[] = []
-  readonly log: Datagram[] = []
   faults: Faults = {}
+  /** Sees, and may change, every datagram as it is sent. */
+  tamper: ((bytes: Uint8Array) => void) | undefined
   readonly #random: Random
   readonly #tasks: { id: number; due: number; period: number; task: (now: number) => void }[] = []
   #nextTask = 1
@@ -67,7 +68,7 @@ export class TestNetwork {
   }
 
   send(datagram: Datagram): void {
-    this.log.push(datagram)
+    this.tamper?.(datagram.bytes)
     const { loss = 0, duplication = 0, reordering = 0 } = this.faults
     if (this.#random.unit() < loss) return
     const copies = this.#random.unit() < duplication ? 2 : 1

@@ -5,6 +5,7 @@ import {
   OP_INCREMENT,
   RESULT_NO_ROOM,
   RESULT_OK,
+  RESULT_UNKNOWN_OPCODE,
   type RequestBatch,
 } from '@parakernel/mica'
 import {
@@ -25,6 +26,8 @@ export class ResponseWriter {
   readonly #words: Int32Array
   readonly #batch: RequestBatch
   readonly #parser: RequestParser
+  /** Operations of the last `operations` whose opcode does not exist. */
+  unknown = 0
   /** Word 3 of every response: partitions, and which one this is. */
   readonly #place: number
 
@@ -65,6 +68,7 @@ export class ResponseWriter {
     const { result, responseAddress, responseLength, versionLo, versionHi, responseFlags } = this.#batch
     const { opcode, opaque, forced } = this.#parser
     let status = 0
+    let unknown = 0
     for (let i = from; i < to; i++) {
       const w = (responseAddress[i] - OPERATION_HEADER_BYTES) >> 2
       const op = opcode[i]
@@ -73,6 +77,7 @@ export class ResponseWriter {
         code = RESULT_COOKIE_REQUIRED
         status = STATUS_COOKIE_REQUIRED
       }
+      if (code === RESULT_UNKNOWN_OPCODE) unknown++
       words[w] = op | (code << 8)
       words[w + 1] =
         code === RESULT_OK && (op === OP_GET || op === OP_GET_AND_TOUCH || op === OP_INCREMENT || op === OP_DECREMENT)
@@ -83,6 +88,7 @@ export class ResponseWriter {
       words[w + 4] = opaque[i]
       words[w + 5] = responseFlags[i]
     }
+    this.unknown = unknown
     return status
   }
 }
