@@ -1,3 +1,3 @@
 import { library } from '../../tools/presets/tsup.ts'
 
-export default library({ entry: { main: 'src/main.ts' } })
+export default library({ entry: { main: 'src/main.ts', echo: 'src/echo.ts', client: 'src/client.ts' } })

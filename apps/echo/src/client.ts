@@ -1,0 +1,19 @@
+import { startNetwork } from '@parakernel/config'
+import type { PartitionContext } from '@parakernel/kernel'
+import { type SocketAddress, sgaFromText } from '@parakernel/queue'
+
+export async function partition(context: PartitionContext<SocketAddress>) {
+  const network = await startNetwork(context)
+  const socket = network.socket('datagram')
+  async function ask(text: string) {
+    const question = sgaFromText(network.pool, text)
+    await network.runtime.completion(network.pushTo(socket, question, context.data))
+    question.free()
+    const answer = await network.runtime.completion(network.pop(socket))
+    if (answer.kind !== 'pop') throw new Error(`no answer: ${answer.kind}`)
+    const reply = new TextDecoder().decode(answer.sga.toBytes())
+    answer.sga.free()
+    return reply
+  }
+  return { methods: { ask } }
+}

@@ -1,0 +1,12 @@
+// The same questions as the program's own client asks, over the kernel's sockets: `dgram-client.ts ADDRESS PORT`.
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+
+const [address, port] = process.argv.slice(2)
+const socket = createSocket('udp4')
+for (const text of ['hello', 'is there an echo here?', 'bye']) {
+  socket.send(text, Number(port), address)
+  const [reply] = await once(socket, 'message', { signal: AbortSignal.timeout(10_000) })
+  console.log(`> ${text}\n< ${reply}`)
+}
+socket.close()
