@@ -111,9 +111,7 @@ export class EmulatedQueue implements NetQueue {
     if (!this.#enter()) return 0
     if (this.#held.count > 0) this.#held.release(this.#clock.now())
     if (!this.#network.timed) this.#receiver.receive(burst)
-    else if (this.#receiver.nextTime() !== Number.POSITIVE_INFINITY) {
-      this.#receiver.receiveUntil(burst, this.#clock.now())
-    }
+    else if (this.#receiver.expecting) this.#receiver.receiveUntil(burst, this.#clock.now())
     return burst.count
   }
 

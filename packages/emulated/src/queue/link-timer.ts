@@ -9,10 +9,13 @@ const WIRE_MINIMUM = 60
  * When packets leave and arrive, in nanoseconds. Each NIC's link has a latency and a bandwidth each way; the switch stores a
  * packet and forwards it. The links' busy times are shared memory: exact while one thread transmits, and approximate when
  * several do at the same instant, who may then take the same place on a link.
+ *
+ * Results are fields, because a double that a function returns may be allocated.
  */
 export class LinkTimer {
-  /** When the packet at hand has left the NIC. */
+  /** When the packet at hand has left the NIC, and when it is at the port that `arrive` was asked about. */
   departure = 0
+  arrival = 0
   readonly #network: NetworkView
   readonly #port: number
   #start = 0
@@ -35,18 +38,18 @@ export class LinkTimer {
     if (perByte > 0) doubles[own.txBusy] = this.departure
   }
 
-  /** When the packet behind `packets` others of `length` bytes has left, of those that `depart` was told of. */
-  departureAfter(packets: number, length: number, last: number): number {
-    return this.#start + (packets * wireBytes(length) + wireBytes(last)) * this.#nsPerByte
+  /** The packet at hand is the one behind `packets` others of `length` bytes, of those that `depart` was told of. */
+  departBehind(packets: number, length: number, last: number): void {
+    this.departure = this.#start + (packets * wireBytes(length) + wireBytes(last)) * this.#nsPerByte
   }
 
-  arrival(port: PortView, departure: number, length: number): number {
+  /** `length` bytes go on to `port`. */
+  arrive(port: PortView, length: number): void {
     const { doubles, reference } = this.#network.memory
-    const time = departure + this.#network.ports[this.#port].latency + port.latency
-    if (port.nsPerByte === 0 || reference.direct) return time
-    const busy = Math.max(time, doubles[port.rxBusy]) + wireBytes(length) * port.nsPerByte
-    doubles[port.rxBusy] = busy
-    return busy
+    this.arrival = this.departure + this.#network.ports[this.#port].latency + port.latency
+    if (port.nsPerByte === 0 || reference.direct) return
+    this.arrival = Math.max(this.arrival, doubles[port.rxBusy]) + wireBytes(length) * port.nsPerByte
+    doubles[port.rxBusy] = this.arrival
   }
 }
 

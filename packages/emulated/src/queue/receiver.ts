@@ -98,19 +98,31 @@ export class Receiver {
 
   /** Only packets that have arrived by `now`, earliest first; transmitters with equal times in order of their numbers. */
   receiveUntil(burst: NetBurst, now: number): void {
+    const consumers = this.#consumers
+    const { doubles } = this.#network.memory
     for (;;) {
-      let next: RingConsumer | undefined
+      let next = -1
+      let nextRecord = -1
       let earliest = now
-      for (const consumer of this.#consumers) {
-        const time = consumer.nextTime()
-        if (time < earliest || (time === earliest && next === undefined)) {
-          next = consumer
+      for (let i = 0; i < consumers.length; i++) {
+        const record = consumers[i].peek()
+        if (record < 0) continue
+        const time = doubles[(record >> 3) + (RECORD_TIME >> 1)]
+        if (time < earliest || (time === earliest && next < 0)) {
+          next = i
+          nextRecord = record
           earliest = time
         }
       }
-      if (next === undefined || !this.#take(next, next.peek(), burst)) break
+      if (next < 0 || !this.#take(consumers[next], nextRecord, burst)) break
     }
-    for (const consumer of this.#consumers) consumer.publish()
+    for (const consumer of consumers) consumer.publish()
+  }
+
+  /** Whether anything is there or under way. */
+  get expecting(): boolean {
+    for (const consumer of this.#consumers) if (consumer.peek() >= 0) return true
+    return false
   }
 
   /** When the next packet arrives, or arrived; Infinity without one. */

@@ -171,7 +171,7 @@ export class Transmitter {
     const tag = flags & VLAN_TAGGED ? burst.vlan[i] & 0xffff : -1
     const shift = this.#tagShift(port, tag)
     const length = this.length + shift
-    const time = this.#timed ? this.#timer.arrival(port, this.departure, length) : this.#now
+    if (this.#timed) this.#timer.arrive(port, length)
     if (length > port.maxFrame && !whole) {
       this.#countDrop(queue, DROP_TOO_LONG)
       return
@@ -189,7 +189,7 @@ export class Transmitter {
     if (whole) result = this.#finishWhole(port, word, data, shift) | (flags & SEGMENT_ANY)
     else if (flags & CHECKSUM_WANTED) result = this.#finishWanted(port, word, data, shift, burst, i)
     else if (port.verifies) result = this.#verify(data + shift)
-    this.#stamp(target, word, length, result | this.#tagFlag(port, word, tag, shift), time)
+    this.#stamp(target, word, length, result | this.#tagFlag(port, word, tag, shift))
     if (producer.pending === 0) this.#dirty[this.#dirtyCount++] = queue
     producer.commit(record)
   }
@@ -205,8 +205,10 @@ export class Transmitter {
     for (let index = 0; index < count; index++) {
       const payload = this.#segmenter.payloadOf(index)
       const length = headerLength + payload + shift
-      const departure = this.#timer.departureAfter(index, headerLength + segmentSize, headerLength + payload)
-      const time = this.#timed ? this.#timer.arrival(port, departure, length) : this.#now
+      if (this.#timed) {
+        this.#timer.departBehind(index, headerLength + segmentSize, headerLength + payload)
+        this.#timer.arrive(port, length)
+      }
       if (length > port.maxFrame) {
         this.#countDrop(queue, DROP_TOO_LONG)
         continue
@@ -222,7 +224,7 @@ export class Transmitter {
       this.#packet.copyGathered(data + headerLength + shift, headerLength + index * segmentSize, payload)
       this.#segmenter.finish(data + shift, index, payload, false, false)
       const verdict = port.verifies ? this.#segmenter.verdict(data + shift, payload) : 0
-      this.#stamp(target, word, length, verdict | this.#tagFlag(port, word, tag, shift), time)
+      this.#stamp(target, word, length, verdict | this.#tagFlag(port, word, tag, shift))
       if (producer.pending === 0) this.#dirty[this.#dirtyCount++] = queue
       producer.commit(record)
     }
@@ -277,11 +279,11 @@ export class Transmitter {
     return checksumVerdict(this.#kernel, this.#view, this.#packet.headers, at)
   }
 
-  #stamp(target: number, word: number, length: number, flags: number, time: number): void {
+  #stamp(target: number, word: number, length: number, flags: number): void {
     this.#words[word + RECORD_LENGTH] = length
     this.#words[word + RECORD_FLAGS] = flags
     this.#words[word + RECORD_HASH] = this.#forwarder.hashes[target]
-    this.#doubles[(word + RECORD_TIME) >> 1] = time
+    this.#doubles[(word + RECORD_TIME) >> 1] = this.#timed ? this.#timer.arrival : this.#now
   }
 
   #countDrop(queue: number, counter: number): void {
