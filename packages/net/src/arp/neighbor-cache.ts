@@ -29,6 +29,13 @@ export class Neighbor<Packet> {
     this.address = address
   }
 
+  /** Whether it can be used without asking the cache: nothing is due. The time is passed in an array, which is never boxed. */
+  isFresh(now: Float64Array): boolean {
+    if (this.state !== REACHABLE || this.expires <= now[0]) return false
+    this.used = now[0]
+    return true
+  }
+
   get incomplete(): boolean {
     return this.state === INCOMPLETE
   }

@@ -235,7 +235,7 @@ export class DatagramPath {
       if (served === undefined) continue
       if (socket.handler !== undefined) {
         socket.handler(served.datagrams, now)
-        this.#answer(socket, served, link, now)
+        this.#answer(socket, served, link)
       } else {
         // Closed, or no longer served, by another socket's handler.
         for (let j = 0; j < served.datagrams.count; j++) this.#interface.pool.release(served.datagrams.frame[j])
@@ -274,7 +274,7 @@ export class DatagramPath {
   }
 
   /** Turns the answers of a burst into packets. An answer goes to the MAC address that the question came from. */
-  #answer(socket: UdpSocket, served: ServedBurst, link: Link, now: number): void {
+  #answer(socket: UdpSocket, served: ServedBurst, link: Link): void {
     const iface = this.#interface
     const { pool, memory, linkHeader, address: own } = iface
     const { view } = memory
@@ -313,7 +313,7 @@ export class DatagramPath {
         continue
       }
       if (question < 0 || length > longest || !plainPath || peer === own || pool.count(frame) !== 1) {
-        this.#answerSlowly(socket, frame, data, length, peer, burst.peerPort[j], now)
+        this.#answerSlowly(socket, frame, data, length, peer, burst.peerPort[j])
         continue
       }
       const size = length + udp.HEADER_LENGTH
@@ -351,18 +351,10 @@ export class DatagramPath {
   }
 
   /** An answer that is long, shared with a reader, or to a peer whose MAC address did not come with the question. */
-  #answerSlowly(
-    socket: UdpSocket,
-    frame: number,
-    data: number,
-    length: number,
-    peer: number,
-    port: number,
-    now: number,
-  ): void {
+  #answerSlowly(socket: UdpSocket, frame: number, data: number, length: number, peer: number, port: number): void {
     const { pool, memory, counters } = this.#interface
     if (pool.count(frame) === 1) {
-      this.#udpOutput.send(socket, frame, data, length, peer, port, 0, now)
+      this.#udpOutput.send(socket, frame, data, length, peer, port, 0)
       return
     }
     const copy = pool.allocate()
@@ -375,6 +367,6 @@ export class DatagramPath {
     const into = pool.address(copy) + this.#udpOutput.payloadOffset
     memory.bytes.set(memory.bytes.subarray(data, data + length), into)
     pool.release(frame)
-    this.#udpOutput.send(socket, copy, into, length, peer, port, 0, now)
+    this.#udpOutput.send(socket, copy, into, length, peer, port, 0)
   }
 }

@@ -126,7 +126,7 @@ export class IcmpInput {
 
   /** Echo server (RFC 1122 section 3.2.2.6), over the request itself. Requests to groups are not answered: no amplifier. */
   #answerEcho(incoming: Incoming, at: number, length: number): void {
-    const { memory, packet, link, frame, now } = incoming
+    const { memory, packet, link, frame } = incoming
     const { view } = memory
     const { counters, address } = this.#interface
     if (ipv4.destination(view, packet) !== address || incoming.linkGroup) {
@@ -140,17 +140,17 @@ export class IcmpInput {
     counters.values[ICMP_OUT_MSGS]++
     counters.values[ICMP_OUT_ECHO_REPS]++
     if (frame < 0) {
-      this.#output.sendFragments(memory, at, length, ipv4.PROTOCOL_ICMP, source, 64, 0, now)
+      this.#output.sendFragments(memory, at, length, ipv4.PROTOCOL_ICMP, source, 64, 0)
       return
     }
     incoming.frame = -1
     if (incoming.ethernet < 0 || incoming.loopback) {
-      this.#output.send(frame, at, length, ipv4.PROTOCOL_ICMP, source, 64, NO_OFFLOAD, 0, now)
+      this.#output.send(frame, at, length, ipv4.PROTOCOL_ICMP, source, 64, NO_OFFLOAD, 0)
       return
     }
     const high = ethernet.sourceHigh(view, incoming.ethernet)
     const low = ethernet.sourceLow(view, incoming.ethernet)
-    this.#output.answer(link, frame, at, length, ipv4.PROTOCOL_ICMP, source, high, low, now)
+    this.#output.answer(link, frame, at, length, ipv4.PROTOCOL_ICMP, source, high, low)
   }
 
   /**

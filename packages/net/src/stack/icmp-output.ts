@@ -37,9 +37,9 @@ export class IcmpOutput {
 
   /** Reports about the packet at hand, if the rules allow it (RFC 1122 section 3.2.2) and the rate limit too. */
   report(incoming: Incoming, type: number, code: number): void {
-    const { memory, packet, length, now } = incoming
+    const { memory, packet, length } = incoming
     const size = Math.min(length, ipv4.totalLength(memory.view, packet))
-    if (!this.#allowed(memory, packet, size, incoming.linkGroup || incoming.loopback, now)) return
+    if (!this.#allowed(memory, packet, size, incoming.linkGroup || incoming.loopback)) return
     const { view } = memory
     const at = incoming.ethernet
     const high = at < 0 ? 0 : ethernet.sourceHigh(view, at)
@@ -47,35 +47,21 @@ export class IcmpOutput {
     this.#send(type, code, memory, packet, size, (frame, message, bytes) => {
       const to = ipv4.source(view, packet)
       return at < 0
-        ? this.#output.send(frame, message, bytes, ipv4.PROTOCOL_ICMP, to, 64, NO_OFFLOAD, 0, now)
-        : this.#output.answer(incoming.link, frame, message, bytes, ipv4.PROTOCOL_ICMP, to, high, low, now)
+        ? this.#output.send(frame, message, bytes, ipv4.PROTOCOL_ICMP, to, 64, NO_OFFLOAD, 0)
+        : this.#output.answer(incoming.link, frame, message, bytes, ipv4.PROTOCOL_ICMP, to, high, low)
     })
   }
 
   /** Reports about a datagram that is known by its first bytes alone, at the start of `memory`. */
-  reportQuoted(
-    memory: PacketMemory,
-    length: number,
-    linkGroup: boolean,
-    type: number,
-    code: number,
-    now: number,
-  ): void {
-    if (!this.#allowed(memory, 0, length, linkGroup, now)) return
+  reportQuoted(memory: PacketMemory, length: number, linkGroup: boolean, type: number, code: number): void {
+    if (!this.#allowed(memory, 0, length, linkGroup)) return
     this.#send(type, code, memory, 0, length, (frame, message, bytes) =>
-      this.#output.send(frame, message, bytes, ipv4.PROTOCOL_ICMP, ipv4.source(memory.view, 0), 64, NO_OFFLOAD, 0, now),
+      this.#output.send(frame, message, bytes, ipv4.PROTOCOL_ICMP, ipv4.source(memory.view, 0), 64, NO_OFFLOAD, 0),
     )
   }
 
   /** Sends an echo request with `length` bytes of a counting pattern. */
-  echo(
-    destination: Ipv4Address,
-    identifier: number,
-    sequence: number,
-    length: number,
-    ttl: number,
-    now: number,
-  ): SendResult {
+  echo(destination: Ipv4Address, identifier: number, sequence: number, length: number, ttl: number): SendResult {
     const { pool, memory, counters } = this.#interface
     const frame = pool.allocate()
     if (frame < 0) {
@@ -89,7 +75,7 @@ export class IcmpOutput {
     icmp.setChecksum(memory.view, at, internetChecksum(memory, at, size))
     counters.values[ICMP_OUT_MSGS]++
     counters.values[ICMP_OUT_ECHOS]++
-    return this.#output.send(frame, at, size, ipv4.PROTOCOL_ICMP, destination, ttl, NO_OFFLOAD, 0, now)
+    return this.#output.send(frame, at, size, ipv4.PROTOCOL_ICMP, destination, ttl, NO_OFFLOAD, 0)
   }
 
   /** Longest pattern of an echo request: what one frame holds. */
@@ -98,13 +84,13 @@ export class IcmpOutput {
     return pool.frameSize - (this.#payload(0) - pool.address(0)) - icmp.HEADER_LENGTH
   }
 
-  #allowed(memory: PacketMemory, at: number, length: number, linkGroup: boolean, now: number): boolean {
-    const { counters, network } = this.#interface
+  #allowed(memory: PacketMemory, at: number, length: number, linkGroup: boolean): boolean {
+    const { counters, network, time } = this.#interface
     if (!mayReport(memory.view, at, length, linkGroup, network.broadcast)) {
       counters.drop(DROP_ICMP_FORBIDDEN)
       return false
     }
-    if (!this.#limit.take(now)) {
+    if (!this.#limit.take(time[0])) {
       counters.drop(DROP_ICMP_RATE_LIMITED)
       return false
     }

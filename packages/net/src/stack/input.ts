@@ -114,7 +114,7 @@ export class Input implements SlowPath {
       this.#scratch.bytes.set(datagram.quote.subarray(0, datagram.quoteLength))
       const { quoteLength, linkGroup } = datagram
       const { icmpOutput } = this.#layers
-      icmpOutput.reportQuoted(this.#scratch, quoteLength, linkGroup, icmp.TIME_EXCEEDED, icmp.REASSEMBLY_TIME, now)
+      icmpOutput.reportQuoted(this.#scratch, quoteLength, linkGroup, icmp.TIME_EXCEEDED, icmp.REASSEMBLY_TIME)
     })
   }
 

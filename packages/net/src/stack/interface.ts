@@ -29,6 +29,11 @@ export class NetInterface {
   readonly pool: FramePool
   readonly memory: PacketMemory
   readonly counters = new StackCounters()
+  /**
+   * Element 0: the time of the present round or call, in nanoseconds. An array, because a double that is passed to a function
+   * for every packet is an allocation for every packet.
+   */
+  readonly time = new Float64Array(1)
   readonly random: RandomSource
   readonly clock: Clock
   readonly links: readonly Link[]

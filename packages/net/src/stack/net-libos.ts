@@ -274,7 +274,7 @@ export class NetLibOS implements NetworkLibOS, Pollable, QueueOwner {
 
   sendDatagrams(qd: QueueDescriptor, burst: DatagramBurst): number {
     const socket = this.#get(qd)
-    const now = this.#polling ? this.loop.now : this.loop.clock.now()
+    this.#readClock()
     const { udpOutput } = this.#stack
     if (socket.localPort === 0 && !this.#bindEphemeral(socket)) return 0
     let i = 0
@@ -286,7 +286,7 @@ export class NetLibOS implements NetworkLibOS, Pollable, QueueOwner {
         this.pool.release(frame[i])
         continue
       }
-      udpOutput.send(socket, frame[i], address[i], length[i], peerAddress[i], peerPort[i], 0, now)
+      udpOutput.send(socket, frame[i], address[i], length[i], peerAddress[i], peerPort[i], 0)
     }
     if (!this.#polling) this.#stack.flush()
     this.#schedule()
@@ -303,7 +303,7 @@ export class NetLibOS implements NetworkLibOS, Pollable, QueueOwner {
       throw this.#error('EINVAL', `${bytes} bytes are not between 0 and ${icmpOutput.longestEcho}`)
     }
     const destination = parseIpv4(address)
-    const now = this.loop.clock.now()
+    const now = this.#readClock()
     return new Promise((resolve) => {
       const settle = (result: EchoResult) => {
         resolve(result)
@@ -314,7 +314,7 @@ export class NetLibOS implements NetworkLibOS, Pollable, QueueOwner {
         settle({ kind: 'failed', reason: 'ENOBUFS' })
         return
       }
-      const sent = icmpOutput.echo(destination, echo.identifier, sequence, bytes, ttl, now)
+      const sent = icmpOutput.echo(destination, echo.identifier, sequence, bytes, ttl)
       if (sent !== 'sent' && sent !== 'waiting') {
         echo.end(sequence, destination, () => ({ kind: 'failed', reason: sent }))
       }
@@ -364,18 +364,18 @@ export class NetLibOS implements NetworkLibOS, Pollable, QueueOwner {
     port: number,
     token: QueueToken,
   ): SendResult {
-    const now = this.loop.clock.now()
+    this.#readClock()
     const { udpOutput } = this.#stack
     if (length > udpOutput.frameRoom) {
       this.#gather ??= packetMemory(new SharedArrayBuffer(65_536))
       copySegments(sga, this.#gather.bytes, udp.HEADER_LENGTH)
-      return udpOutput.sendLong(socket, this.#gather, length, to, port, token, now)
+      return udpOutput.sendLong(socket, this.#gather, length, to, port, token)
     }
     const frame = this.pool.allocate()
     if (frame < 0) return 'ENOBUFS'
     const data = this.pool.address(frame) + udpOutput.payloadOffset
     copySegments(sga, this.pool.bytes, data)
-    return udpOutput.send(socket, frame, data, length, to, port, token, now)
+    return udpOutput.send(socket, frame, data, length, to, port, token)
   }
 
   #bindTo(socket: UdpSocket, address: Ipv4Address, port: number): void {
@@ -471,6 +471,13 @@ export class NetLibOS implements NetworkLibOS, Pollable, QueueOwner {
       this.loop.defer(this.#flush)
     }
     this.#schedule()
+  }
+
+  /** Sets the stack's time for a call from outside of a round; within one, it is the round's. */
+  #readClock(): number {
+    const { time } = this.#stack.interface
+    if (!this.#polling) time[0] = this.loop.clock.now()
+    return time[0]
   }
 
   /** Keeps one timer of the loop at the earliest time that a protocol waits for. */

@@ -1,5 +1,5 @@
 import { CHECKSUM_VERIFIED, CHECKSUM_WANTED, END_OF_PACKET, NetBurst } from '@parakernel/hal'
-import { PROBE, REACHABLE, STALE } from '../arp/neighbor-cache.ts'
+import type { Neighbor } from '../arp/neighbor-cache.ts'
 import * as ethernet from '../ethernet/wire.ts'
 import { type Ipv4Address, isMulticast, LIMITED_BROADCAST } from '../ipv4/address.ts'
 import type { PathMtuCache } from '../ipv4/path-mtu.ts'
@@ -45,6 +45,8 @@ export class Output {
   readonly #pathMtu: PathMtuCache
   readonly #arp: ArpService
   #identifier: number
+  /** Whom the last packet went to: most go to the same one, and need no look-up. */
+  #lastNeighbor: Neighbor<WaitingPacket> | undefined
 
   constructor(iface: NetInterface, routes: RouteTable, pathMtu: PathMtuCache, arp: ArpService) {
     this.#interface = iface
@@ -70,9 +72,9 @@ export class Output {
   }
 
   /** The longest packet that goes to `destination` whole. */
-  mtuTo(destination: Ipv4Address, now: number): number {
-    const { mtu } = this.#interface
-    return this.#pathMtu.size === 0 ? mtu : this.#pathMtu.get(destination, mtu, now)
+  mtuTo(destination: Ipv4Address): number {
+    const { mtu, time } = this.#interface
+    return this.#pathMtu.size === 0 ? mtu : this.#pathMtu.get(destination, mtu, time[0])
   }
 
   /**
@@ -89,28 +91,15 @@ export class Output {
     ttl: number,
     offload: number,
     token: number,
-    now: number,
   ): SendResult {
     const iface = this.#interface
-    if (length + ipv4.HEADER_LENGTH > this.mtuTo(destination, now)) {
-      const result = this.sendFragments(iface.memory, payload, length, protocol, destination, ttl, token, now)
+    if (length + ipv4.HEADER_LENGTH > this.mtuTo(destination)) {
+      const result = this.sendFragments(iface.memory, payload, length, protocol, destination, ttl, token)
       iface.pool.release(frame)
       return result
     }
     iface.counters.values[IP_OUT_REQUESTS]++
-    return this.#sendWhole(
-      frame,
-      payload,
-      length,
-      0,
-      ipv4.DONT_FRAGMENT,
-      protocol,
-      destination,
-      ttl,
-      offload,
-      token,
-      now,
-    )
+    return this.#sendWhole(frame, payload, length, 0, ipv4.DONT_FRAGMENT, protocol, destination, ttl, offload, token)
   }
 
   /**
@@ -125,12 +114,11 @@ export class Output {
     destination: Ipv4Address,
     ttl: number,
     token: number,
-    now: number,
   ): SendResult {
     const { pool, memory: frames, counters } = this.#interface
     const { values } = counters
     values[IP_OUT_REQUESTS]++
-    const step = (this.mtuTo(destination, now) - ipv4.HEADER_LENGTH) & ~7
+    const step = (this.mtuTo(destination) - ipv4.HEADER_LENGTH) & ~7
     const pieces = Math.ceil(length / step)
     values[IP_OUT_FRAG_REQDS]++
     // All or nothing: fragments without their siblings only cost the receiver memory.
@@ -151,7 +139,7 @@ export class Output {
       const field = (at >>> 3) | (last ? 0 : ipv4.MORE_FRAGMENTS)
       // The push is complete when its last fragment is out.
       const owner = last ? token : 0
-      result = this.#sendWhole(frame, into, size, identifier, field, protocol, destination, ttl, NO_OFFLOAD, owner, now)
+      result = this.#sendWhole(frame, into, size, identifier, field, protocol, destination, ttl, NO_OFFLOAD, owner)
       if (result !== 'sent' && result !== 'waiting') {
         values[IP_OUT_FRAG_FAILS]++
         return result
@@ -172,11 +160,10 @@ export class Output {
     destination: Ipv4Address,
     high: number,
     low: number,
-    now: number,
   ): SendResult {
     const iface = this.#interface
-    if (length + ipv4.HEADER_LENGTH > this.mtuTo(destination, now)) {
-      return this.send(frame, payload, length, protocol, destination, 64, NO_OFFLOAD, 0, now)
+    if (length + ipv4.HEADER_LENGTH > this.mtuTo(destination)) {
+      return this.send(frame, payload, length, protocol, destination, 64, NO_OFFLOAD, 0)
     }
     iface.counters.values[IP_OUT_REQUESTS]++
     const packet = payload - ipv4.HEADER_LENGTH
@@ -222,7 +209,6 @@ export class Output {
     ttl: number,
     offload: number,
     token: number,
-    now: number,
   ): SendResult {
     const iface = this.#interface
     const packet = payload - ipv4.HEADER_LENGTH
@@ -239,7 +225,7 @@ export class Output {
       iface.counters.values[IP_OUT_BCAST_PKTS]++
       return this.#transmit(link, frame, packet, total, ethernet.BROADCAST_HIGH, ethernet.BROADCAST_LOW, offload)
     }
-    return this.#sendUnicast(link, frame, packet, total, destination, offload, token, now)
+    return this.#sendUnicast(link, frame, packet, total, destination, offload, token)
   }
 
   #sendUnicast(
@@ -250,17 +236,17 @@ export class Output {
     destination: Ipv4Address,
     offload: number,
     token: number,
-    now: number,
   ): SendResult {
     const iface = this.#interface
     const nextHop = this.#routes.nextHop(destination)
     if (nextHop === NO_ROUTE) return this.#drop(frame, DROP_OUT_NO_ROUTE, 'ENETUNREACH')
     if (!this.#arp.usable) return this.#drop(frame, DROP_OUT_NO_ROUTE, 'EADDRNOTAVAIL')
-    const neighbor = this.#arp.neighbors.use(nextHop, now)
-    const state = neighbor.state
-    if (state === REACHABLE || state === STALE || state === PROBE) {
-      return this.#transmit(link, frame, packet, total, neighbor.high, neighbor.low, offload)
+    let neighbor = this.#lastNeighbor
+    if (neighbor === undefined || neighbor.address !== nextHop || !neighbor.isFresh(iface.time)) {
+      neighbor = this.#arp.neighbors.use(nextHop, iface.time[0])
+      this.#lastNeighbor = neighbor
     }
+    if (neighbor.usable) return this.#transmit(link, frame, packet, total, neighbor.high, neighbor.low, offload)
     if (!neighbor.incomplete) return this.#drop(frame, DROP_OUT_NEIGHBOR_UNREACHABLE, 'EHOSTUNREACH')
     const start = this.writeLinkHeader(packet, 0, 0, ethernet.TYPE_IPV4)
     const displaced = this.#arp.neighbors.wait(neighbor, {

@@ -104,7 +104,8 @@ export class ProtocolStack {
 
   /** One round: what arrived, what is due, what is to go out. Returns the number of packets. */
   poll(now: number): number {
-    const { links } = this.interface
+    const { links, time } = this.interface
+    time[0] = now
     let work = this.#receiveLoopback(now)
     for (let i = 0; i < links.length; i++) {
       const link = links[i]
@@ -119,6 +120,7 @@ export class ProtocolStack {
 
   /** Does what time has made due. */
   pollTimers(now: number): void {
+    this.interface.time[0] = now
     this.arp.poll(now)
     this.#input.expireFragments(now)
     this.membership.poll(now)

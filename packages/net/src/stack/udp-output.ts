@@ -46,14 +46,13 @@ export class UdpOutput {
     destination: Ipv4Address,
     port: number,
     token: number,
-    now: number,
   ): SendResult {
     const iface = this.#interface
     const { memory, address } = iface
     const at = data - udp.HEADER_LENGTH
     const size = length + udp.HEADER_LENGTH
     const group = isMulticast(destination)
-    const whole = size + ipv4.HEADER_LENGTH <= this.#output.mtuTo(destination, now)
+    const whole = size + ipv4.HEADER_LENGTH <= this.#output.mtuTo(destination)
     const offload = whole && iface.deviceComputes && destination !== address && !iface.omitChecksum
     udp.emit(memory.view, at, socket.localPort, port, size, 0)
     if (offload) {
@@ -76,7 +75,6 @@ export class UdpOutput {
       ttl,
       offload ? udp.CHECKSUM : NO_OFFLOAD,
       token,
-      now,
     )
   }
 
@@ -91,7 +89,6 @@ export class UdpOutput {
     destination: Ipv4Address,
     port: number,
     token: number,
-    now: number,
   ): SendResult {
     const iface = this.#interface
     const size = length + udp.HEADER_LENGTH
@@ -102,7 +99,7 @@ export class UdpOutput {
     iface.counters.values[UDP_OUT_DATAGRAMS]++
     const { ttl, multicastTtl } = socket.options
     const life = isMulticast(destination) ? multicastTtl : ttl
-    return this.#output.sendFragments(memory, 0, size, ipv4.PROTOCOL_UDP, destination, life, token, now)
+    return this.#output.sendFragments(memory, 0, size, ipv4.PROTOCOL_UDP, destination, life, token)
   }
 
   /** Longest payload that one frame of the pool takes beside the headers. */

@@ -45,10 +45,10 @@ export class Machines {
   readonly all: Machine[] = []
   readonly #devices: NetDevice[] = []
 
-  constructor(clock: Clock = new VirtualClock()) {
+  constructor(clock: Clock = new VirtualClock(), topology: 'switch' | 'direct' = 'switch') {
     this.clock = clock
     this.loop = new RunLoop({ clock })
-    this.network = createNetwork({ clock })
+    this.network = createNetwork({ clock, topology })
   }
 
   get now(): number {

@@ -1,5 +1,5 @@
 import { backend, type NicOptions } from '@parakernel/emulated'
-import { createPlainWindow, FramePool, formatMac, NetBurst, type NetQueue } from '@parakernel/hal'
+import { createPlainWindow, FramePool, formatMac, NetBurst, type NetQueue, VirtualClock } from '@parakernel/hal'
 import { formatIpv4 } from '@parakernel/queue'
 import type { NetLibOS, NetOptions } from '../../src/index.ts'
 import { arpPacket, CLIENT_MAC, ethernetFrame, SERVER_MAC } from './frames.ts'
@@ -88,10 +88,10 @@ export interface Bench {
 /** A libOS at 10.0.0.1 with MAC 02:...:01, and a wire with MAC 02:...:02, which plays 10.0.0.2. */
 export async function stackAndWire(
   options: Partial<NetOptions> = {},
-  setup: Partial<Omit<MachineOptions, 'options'>> & { wireNic?: NicOptions } = {},
+  setup: Partial<Omit<MachineOptions, 'options'>> & { wireNic?: NicOptions; topology?: 'switch' | 'direct' } = {},
 ): Promise<Bench> {
-  const machines = new Machines()
-  const { wireNic, ...rest } = setup
+  const { wireNic, topology, ...rest } = setup
+  const machines = new Machines(new VirtualClock(), topology)
   const machine = await machines.add({
     ...rest,
     nic: { mac: SERVER_MAC, ...setup.nic },
