@@ -85,11 +85,21 @@ describe.each(['inline', 'workers'])('%s', (where) => {
 
   test('queues beyond the partitions are shared out', async () => {
     const { events, start } = scene({ partitions: 2 }, { queues: 5 })
-    const machine = await start({ inline })
+    const warnings: string[] = []
+    const machine = await start({ inline, warn: (message) => warnings.push(message) })
     expect(events().filter((event) => event.startsWith('network'))).toEqual([
       'network 0/2 at nowhere, queues 0,2,4, frames 64',
       'network 1/2 at nowhere, queues 1,3, frames 64',
     ])
+    expect(warnings).toEqual([expect.stringMatching(/frames\.count is 64, .* may hold 1536; at least 3072 leave room/)])
+    await machine.stop()
+  })
+
+  test('frames that nobody counted are enough for the rings', async () => {
+    const { events, start } = scene({ frames: {} }, { queues: 6 })
+    const machine = await start({ inline })
+    expect(events().at(-2)).toBe('network 0/1 at nowhere, queues 0,1,2,3,4,5, frames 6144')
+    expect(await machine.call(0, 'describe')).toMatchObject({ reserve: 1536 })
     await machine.stop()
   })
 

@@ -13,8 +13,12 @@ export interface PartitionMemory {
 const PAGE = 4096
 
 /** @throws ENOMEM, ENOTSUP when a memfd is asked for and there is no host */
-export function createPartitionMemory(settings: Settings, name: string, host: Host | undefined): PartitionMemory {
-  const { count, size } = settings.frames
+export function createPartitionMemory(
+  settings: Settings,
+  { count, size }: Settings['frames'],
+  name: string,
+  host: Host | undefined,
+): PartitionMemory {
   const byteOffset = Math.ceil((count * size) / PAGE) * PAGE
   const byteLength = settings.heap
   const total = byteOffset + byteLength

@@ -18,6 +18,7 @@ import type { Payload } from '../partition/main.ts'
 import type { ResolvedConfig } from '../settings/resolved.ts'
 import { assignCores } from './cores.ts'
 import { openDevice } from './device.ts'
+import { framesFor } from './frames.ts'
 import { type HostDoor, openHost } from './host.ts'
 import type { ComposeOptions } from './machine.ts'
 import { createPartitionMemory, type PartitionMemory } from './memory.ts'
@@ -100,9 +101,10 @@ function makePlans(
   teardown: Teardown,
 ): PartitionPlan<Payload>[] {
   const { settings } = config
+  const frames = framesFor(config, device, options.warn ?? console.warn)
   const names = cores.map((_, i) => (cores.length === 1 ? name : `${name}-${i}`))
   const memories = names.map((one) => {
-    const memory = createPartitionMemory(settings, one, door.host)
+    const memory = createPartitionMemory(settings, frames, one, door.host)
     teardown.push(() => memory.release())
     return memory
   })
@@ -125,8 +127,8 @@ function makePlans(
     cpu: cores[index],
     wait: settings.wait,
     hostModule: door.module,
-    deviceReserve: settings.frames.reserve,
-    debugFrames: settings.frames.debug,
+    deviceReserve: frames.reserve,
+    debugFrames: frames.debug,
     data: {
       module: partitionModule(options.partition),
       data: typeof options.data === 'function' ? (options.data as (i: number) => unknown)(index) : options.data,
