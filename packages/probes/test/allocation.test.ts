@@ -6,26 +6,7 @@ import { FaultQueue } from '../src/faults/queue.ts'
 import { faultSettings } from '../src/faults/settings.ts'
 import { TraceQueue } from '../src/trace/queue.ts'
 import { recordRingBuffer } from '../src/trace/record-ring.ts'
-import { FakeQueue } from './support/fake-queue.ts'
-
-/** A queue that always has 32 packets, and takes everything: no allocation of its own. */
-class EndlessQueue extends FakeQueue {
-  override receive(burst: NetBurst): number {
-    burst.count = 0
-    while (burst.count < 32) {
-      const frame = this.pool.allocateForDevice()
-      if (frame < 0) break
-      burst.push(frame, this.pool.headroom, 60)
-    }
-    return burst.count
-  }
-
-  override transmit(burst: NetBurst, start = 0): number {
-    burst.refused = 0
-    for (let i = start; i < burst.count; i++) this.pool.giveBack(burst.frame[i])
-    return burst.count - start
-  }
-}
+import { EndlessQueue } from './support/endless-queue.ts'
 
 /** Receives and transmits a million packets, and answers how often the collector ran. */
 async function collections(queue: NetQueue, clock = new VirtualClock()): Promise<number> {
