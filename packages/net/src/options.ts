@@ -14,7 +14,7 @@ export interface NetOptions {
   /** Ethernet address, if it shall not be the device's. */
   readonly mac?: string
   /** 802.1Q VLAN, 1 to 4094. */
-  readonly vlan?: number
+  readonly vlanId?: number
   /** UDP checksums by the device where it can, by software always, or none sent and all checked. */
   readonly checksum?: ChecksumPolicy
   /** Makes ports, identifiers and delays repeatable. Without it they come from the host's secure generator. */
@@ -75,7 +75,7 @@ export const optionSpecs: OptionSpecs = {
     description: "Ethernet address; the device's when absent",
     form: { example: '02:00:00:00:00:01', pattern: /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i },
   },
-  vlan: { type: 'integer', min: 1, max: 4094, description: '802.1Q VLAN of all traffic' },
+  vlanId: { type: 'integer', min: 1, max: 4094, description: '802.1Q VLAN of all traffic' },
   checksum: {
     type: 'string',
     values: ['device', 'software', 'omit'],
@@ -180,7 +180,7 @@ export function resolveOptions(options: NetOptions): NetConfig {
     network,
     gateway,
     mac: options.mac?.toLowerCase(),
-    vlan: options.vlan === undefined ? undefined : integer('vlan'),
+    vlan: options.vlanId === undefined ? undefined : integer('vlanId'),
     checksum: choice<ChecksumPolicy>('checksum'),
     random: options.seed === undefined ? secureRandom() : seededRandom(integer('seed')),
     burst: integer('burst'),

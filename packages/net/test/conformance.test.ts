@@ -20,8 +20,8 @@ const variants: readonly Variant[] = [
     nic: { partialChecksums: 'unmarked', checksumVerify: false },
   },
   { name: 'net with checksums in software', options: { checksum: 'software' } },
-  { name: 'net in a VLAN that the NIC tags', options: { vlan: 42 } },
-  { name: 'net in a VLAN that it tags itself', options: { vlan: 42 }, nic: { vlan: false } },
+  { name: 'net in a VLAN that the NIC tags', options: { vlanId: 42 } },
+  { name: 'net in a VLAN that it tags itself', options: { vlanId: 42 }, nic: { vlan: false } },
   { name: 'net on a NIC whose packets are chains of frames', nic: { mtu: 4000 } },
   {
     name: 'net over links of 10 us',

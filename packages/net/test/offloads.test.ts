@@ -93,7 +93,7 @@ describe('checksums', () => {
 describe('a VLAN', () => {
   for (const vlan of [true, false]) {
     it(`is spoken ${vlan ? 'by the VLAN column' : 'in band'}, and others are not heard`, async () => {
-      const { machines, libos, wire } = await echo({ vlan: 42 }, { vlan })
+      const { machines, libos, wire } = await echo({ vlanId: 42 }, { vlan })
       const [seen] = wire.exchange(udpFrame({ payload, tag: 0x602a }))
       expect(seen.frame.subarray(12, 18)).toEqual(hex('8100 002a 0800'))
       expect(readIpv4(seen.frame.subarray(18)).payload).toEqual(answer)
