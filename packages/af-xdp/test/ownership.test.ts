@@ -59,6 +59,22 @@ describe('one program an interface', () => {
     peer.close()
   })
 
+  test('a joined device goes down when the owner ends', async () => {
+    const pair = bed.pair({ label: 'o7', queues: 2 })
+    const owner = start({ interface: pair.interface, take: 'all' })
+    expect(await owner.outcome).toBe('open')
+    const device = await bed.open({ interface: pair.interface, join: true })
+    const queue = bed.attach(device, 1)
+    const events: unknown[] = []
+    device.subscribe((event) => void events.push(event))
+    expect(device.linkUp).toBe(true)
+    owner.process.kill('SIGKILL')
+    await until('the link to be down', () => !queue.control.linkUp)
+    expect(device.linkUp).toBe(false)
+    expect(events).toEqual([{ kind: 'link', up: false }])
+    queue.detach()
+  })
+
   test('joining where there is nothing to join is ENOENT', async () => {
     const pair = bed.pair({ label: 'o3' })
     await expect(bed.open({ interface: pair.interface, join: true })).rejects.toMatchObject({ code: 'ENOENT' })

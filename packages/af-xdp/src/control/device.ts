@@ -7,7 +7,6 @@ import {
   GRANT_DETACHED,
   GRANT_FREE,
   GRANT_RECLAIMED,
-  GRANT_REMOVED,
   type MacAddress,
   NET_COUNTERS,
   type NetCapabilities,
@@ -19,7 +18,6 @@ import {
   ParakernelError,
   type SteeringRule,
   sumCounters,
-  WakeWord,
 } from '@parakernel/hal'
 import {
   calls,
@@ -29,17 +27,19 @@ import {
   queryLink,
   SOCK_CLOEXEC,
   writeEventFd,
-  XDP_PACKET_HEADROOM,
 } from '@parakernel/linux'
 import { LEDGER_BYTES, Ledger } from '../ledger.ts'
 import { type AfXdpOptions, DEFAULT_RING_SIZE } from '../options.ts'
 import { isAcknowledged, isOpen, RETIREMENT_BYTES, retire } from '../retire.ts'
 import { parseTakeRules, type TakeOptions } from '../steering/take-rules.ts'
 import type { XdpTransport } from '../transport.ts'
-import { afXdpCapabilities, ETHERNET_HEADER } from './capabilities.ts'
+import { afXdpCapabilities } from './capabilities.ts'
+import { openFreedQueue } from './free-queue.ts'
 import { attachProgram, type InterfaceProgram, joinProgram, type XdpMode } from './interface-program.ts'
+import { linkEvents, publishLink, wakeHolder } from './link-events.ts'
 import { type LinkWatch, watchLink } from './link-watch.ts'
-import { openQueueSocket, type QueueSocket } from './queue-socket.ts'
+import type { QueueSocket } from './queue-socket.ts'
+import { checkWindow } from './window-check.ts'
 
 interface ActiveGrant {
   readonly grant: NetQueueGrant<XdpTransport>
@@ -52,6 +52,8 @@ interface ActiveGrant {
 const RELEASE_PATIENCE_MS = 2000
 /** The same for a process that ended a moment ago; a living owner is reported this much later. */
 const STRANGER_PATIENCE_MS = 250
+/** The kernel tells nobody when a program is detached. */
+const JOINED_CHECK_MS = 500
 
 /**
  * The control half: owns the program, the sockets and every descriptor. Opening it attaches the program; nothing is taken
@@ -79,6 +81,8 @@ export class AfXdpDevice implements NetDevice {
   readonly #abandoned = new Set<number>()
   #link: LinkState
   #closed = false
+  #programLost = false
+  #joinTimer: NodeJS.Timeout | undefined
   #grants = 0
 
   /** Throws ENODEV, EPERM, EINVAL, EBUSY, ENOTSUP; see the package's README. */
@@ -111,6 +115,7 @@ export class AfXdpDevice implements NetDevice {
     this.#placeholder = createEventFd()
     writeEventFd(this.#placeholder)
     this.#watch = watchLink(link.index, (state) => this.#linkChanged(state))
+    if (options.join) this.#joinTimer = setInterval(() => this.#checkJoinedProgram(), JOINED_CHECK_MS).unref()
   }
 
   get mac(): MacAddress {
@@ -147,7 +152,7 @@ export class AfXdpDevice implements NetDevice {
       }
       this.reclaim(owner.grant)
     }
-    this.#checkWindow(window, subject)
+    checkWindow(window, this.#link.mtu, subject)
     return this.#open(queue, window)
   }
 
@@ -206,6 +211,7 @@ export class AfXdpDevice implements NetDevice {
     for (const { grant } of [...this.#active.values()]) this.reclaim(grant)
     this.#closed = true
     this.#watch.close()
+    clearInterval(this.#joinTimer)
     this.#program.close()
     for (const slot of this.#slots.values()) if (!this.#abandoned.has(slot)) calls().close(slot)
     calls().close(this.#placeholder)
@@ -219,26 +225,18 @@ export class AfXdpDevice implements NetDevice {
     })
   }
 
-  #checkWindow(window: FrameWindow, subject: string): void {
-    const invalid = (message: string, remedy: string) => new ParakernelError('EINVAL', message, { subject, remedy })
-    const { frameSize, headroom, tailroom, byteOffset } = window
-    if (frameSize !== 2048 && frameSize !== 4096) {
-      throw invalid(`frames of ${frameSize} bytes cannot be a UMEM`, 'Use frames of 2048 or 4096 bytes')
-    }
-    if (byteOffset % 4096 !== 0) {
-      throw invalid(`the window starts at byte ${byteOffset}, inside a page`, 'Start it at a multiple of 4096')
-    }
-    if (headroom < XDP_PACKET_HEADROOM) {
-      throw invalid(`headroom ${headroom} is less than the kernel's own`, `Use at least ${XDP_PACKET_HEADROOM}`)
-    }
-    const room = frameSize - headroom - tailroom
-    if (room < this.#link.mtu + ETHERNET_HEADER) {
-      throw invalid(`${room} bytes a frame cannot hold a packet at MTU ${this.#link.mtu}`, 'Use frames of 4096 bytes')
-    }
-  }
-
   #open(queue: number, window: FrameWindow): NetQueueGrant<XdpTransport> {
-    const socket = this.#socketOnFreeQueue(queue, window)
+    const socket = openFreedQueue(
+      {
+        interfaceName: this.name,
+        interfaceIndex: this.#link.index,
+        queue,
+        window,
+        ringSize: this.capabilities.ringSize,
+        zeroCopy: this.#options.zeroCopy ?? false,
+      },
+      this.#slots.has(queue) ? RELEASE_PATIENCE_MS : STRANGER_PATIENCE_MS,
+    )
     let slot = this.#slots.get(queue)
     if (slot === undefined) {
       slot = socket.descriptor
@@ -248,7 +246,7 @@ export class AfXdpDevice implements NetDevice {
       calls().close(socket.descriptor)
     }
     const control = new ControlBlock()
-    this.#publish(control)
+    publishLink(control, this.#link)
     const counters = this.#counters[queue]
     const ledger = new Ledger(new SharedArrayBuffer(LEDGER_BYTES), counters)
     ledger.open()
@@ -275,63 +273,41 @@ export class AfXdpDevice implements NetDevice {
       },
     }
     this.#active.set(queue, { grant, control, socket, ledger })
-    this.#program.put(queue, slot)
+    try {
+      this.#program.put(queue, slot)
+    } catch (error) {
+      this.reclaim(grant)
+      throw error
+    }
     return grant
-  }
-
-  /** A queue whose holder has just ended may be busy for a moment longer: its last reference is being dropped. */
-  #socketOnFreeQueue(queue: number, window: FrameWindow): QueueSocket {
-    const deadline = performance.now() + (this.#slots.has(queue) ? RELEASE_PATIENCE_MS : STRANGER_PATIENCE_MS)
-    const options = {
-      interfaceName: this.name,
-      interfaceIndex: this.#link.index,
-      queue,
-      window,
-      ringSize: this.capabilities.ringSize,
-      zeroCopy: this.#options.zeroCopy ?? false,
-    }
-    for (;;) {
-      try {
-        return openQueueSocket(options)
-      } catch (error) {
-        if (!(error instanceof ParakernelError) || error.code !== 'EBUSY' || performance.now() >= deadline) throw error
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
-      }
-    }
-  }
-
-  #publish(control: ControlBlock): void {
-    control.linkUp = this.#link.running
-    control.mtu = this.#link.mtu
-    control.mac = formatMac(this.#link.mac)
   }
 
   #linkChanged(state: LinkState): void {
     const before = this.#link
     if (!before.present) return
-    this.#link = state.present ? state : { ...before, present: false, running: false, up: false }
-    const events: NetDeviceEvent[] = []
-    if (before.running !== this.#link.running) events.push({ kind: 'link', up: this.#link.running })
-    if (before.mtu !== this.#link.mtu) events.push({ kind: 'mtu', mtu: this.#link.mtu })
-    const mac = formatMac(this.#link.mac)
-    if (formatMac(before.mac) !== mac) events.push({ kind: 'mac', mac })
-    if (!state.present) events.push({ kind: 'removed' })
+    this.#link = state.present
+      ? { ...state, running: state.running && !this.#programLost }
+      : { ...before, present: false, running: false, up: false }
+    const events = linkEvents(before, this.#link)
     if (events.length === 0) return
     for (const { grant, control } of this.#active.values()) {
-      if (state.present) this.#publish(control)
-      else {
-        control.linkUp = false
-        if (control.state !== GRANT_DETACHED) control.end(GRANT_REMOVED)
-      }
+      publishLink(control, this.#link)
       wakeHolder(grant.window)
     }
     for (const event of events) for (const listener of [...this.#listeners]) listener(event)
   }
-}
 
-/** Whether the holder sleeps on its wake word or in poll(2), it looks at its control block now. */
-function wakeHolder(window: FrameWindow): void {
-  const word = new WakeWord(window.wake)
-  word.notify()
-  if (word.eventFd >= 0) writeEventFd(word.eventFd)
+  /** A program that we joined ends with its owner, and nothing arrives from then on: the link is as good as down. */
+  #checkJoinedProgram(): void {
+    if (!this.#link.present || this.#programLost) return
+    let link: LinkState
+    try {
+      link = queryLink(this.#link.index)
+    } catch {
+      // Removed a moment ago: the event is on its way.
+      return
+    }
+    this.#programLost = link.xdpProgramId === 0
+    if (this.#programLost) this.#linkChanged(link)
+  }
 }

@@ -30,6 +30,7 @@ import { calls, XDP_RING_NEED_WAKEUP } from '@parakernel/linux'
 import { Ledger } from '../ledger.ts'
 import { acknowledge, retire } from '../retire.ts'
 import type { XdpTransport } from '../transport.ts'
+import { checkGrant } from './check-grant.ts'
 import { type RingView, viewRing } from './ring-view.ts'
 
 const MSG_DONTWAIT = 0x40
@@ -89,21 +90,12 @@ export class AfXdpQueue implements NetQueue {
   #maxPacket: number
 
   constructor(grant: NetQueueGrant<XdpTransport>, { pool }: AttachContext) {
-    const subject = `${grant.device} queue ${grant.queue}`
+    checkGrant(grant, pool)
     const { transport, window } = grant
-    if (transport.processId !== process.pid) {
-      throw new ParakernelError('ENOTSUP', 'a grant of AF_XDP is usable in the process that made it only', {
-        subject,
-        remedy: 'Open the device in this process, with join: true if another has it open',
-      })
-    }
-    if (pool.base !== window.byteOffset || pool.frameSize !== window.frameSize || pool.frameCount > window.frameCount) {
-      throw new ParakernelError('EINVAL', "the pool is not over the grant's window", { subject })
-    }
     this.control = new ControlBlock(grant.control)
     if (!this.control.transition(GRANT_FREE, GRANT_ATTACHED)) {
       throw new ParakernelError('ESTALE', 'the grant is in use, or was given back or taken away', {
-        subject,
+        subject: `${grant.device} queue ${grant.queue}`,
         remedy: 'Ask the device for a new grant',
       })
     }
