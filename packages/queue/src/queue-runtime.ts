@@ -27,7 +27,8 @@ export interface QueueRuntime {
   wait(token: QueueToken, timeout?: number): Completion
   /**
    * The first of `tokens` to complete; index in the list. Costs the same for any number of tokens when the caller keeps
-   * one array and puts the next token at the index that was returned. @throws as `wait`
+   * one array, puts the next token at the index that was returned, and leaves no completed tokens of other queues lying
+   * about; otherwise it goes through the list. @throws as `wait`
    */
   waitAny(tokens: readonly QueueToken[], timeout?: number): { readonly index: number; readonly completion: Completion }
   /** The next completion of any token that nobody else waits for; undefined on timeout. Costs the same for any number of tokens. */

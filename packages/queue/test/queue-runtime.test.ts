@@ -127,6 +127,25 @@ describe('waiting', () => {
     expect(() => runtime.wait(b)).toThrow(expect.objectContaining({ code: 'EINVAL' }))
   })
 
+  it('waitNext in a task leaves what a wait is under way for', () => {
+    const { runtime, qd, loop } = machine()
+    const [a, b] = [runtime.issue(qd), runtime.issue(qd)]
+    const other = runtime.issue(qd)
+    runtime.completePush(other, 9)
+    loop.timers.at(10, () => {
+      runtime.completePush(a, 1)
+      expect(runtime.waitNext()).toMatchObject({ token: other })
+    })
+    expect(runtime.wait(a)).toMatchObject({ token: a })
+    const third = runtime.issue(qd)
+    runtime.completePush(third, 9)
+    loop.timers.at(20, () => {
+      runtime.completePush(b, 1)
+      expect(runtime.waitNext()).toMatchObject({ token: third })
+    })
+    expect(runtime.waitAny([b])).toMatchObject({ completion: { token: b } })
+  })
+
   it('refuses a token that a promise waits for', () => {
     const { runtime, qd } = machine()
     const token = runtime.issue(qd)
@@ -194,6 +213,18 @@ describe('waitAny', () => {
     expect(runtime.waitAny(tokens).index).toBe(0)
     expect(runtime.wait(tokens[1])).toMatchObject({ token: tokens[1] })
     expect(runtime.waitNext()).toMatchObject({ token: tokens[2] })
+  })
+
+  it('stands it when a task redeems its tokens while it waits', () => {
+    const { runtime, qd, loop } = machine()
+    const tokens = [0, 1, 2].map(() => runtime.issue(qd))
+    loop.timers.at(10, () => {
+      runtime.completePush(tokens[1], 1)
+      expect(runtime.wait(tokens[1])).toMatchObject({ bytes: 1 })
+      tokens[1] = runtime.issue(qd)
+      runtime.completePush(tokens[1], 2)
+    })
+    expect(runtime.waitAny(tokens)).toMatchObject({ index: 1, completion: { bytes: 2 } })
   })
 
   it('refuses an empty list and times out', () => {

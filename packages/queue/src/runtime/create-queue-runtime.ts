@@ -39,7 +39,8 @@ class TableRuntime implements QueueRuntime {
   #pendingOnNode = 0
 
   // What the synchronous wait that is under way looks for. There is at most one: rounds do not nest.
-  #target = 0
+  #target = -1
+  #waitsForGroup = false
   readonly #targetDone = () => this.#tokens.state[this.#target] !== PENDING
   readonly #groupStirred = () => this.#group.stirred
   readonly #anyReady = () => this.#ready.size > 0
@@ -66,7 +67,11 @@ class TableRuntime implements QueueRuntime {
     if (this.#tokens.state[row] === PENDING) {
       if (timeout !== 0 && this.#onNode(row)) throw needsNode(`token ${token}`)
       this.#target = row
-      if (!this.#run(this.#targetDone, timeout)) throw timedOut(`token ${token}`, timeout)
+      try {
+        if (!this.#run(this.#targetDone, timeout)) throw timedOut(`token ${token}`, timeout)
+      } finally {
+        this.#target = -1
+      }
       if (this.#tokens.rowOf(token) < 0) throw unknownToken(token)
     }
     return this.#redeem(row)
@@ -80,13 +85,19 @@ class TableRuntime implements QueueRuntime {
     for (let row = group.take(tokens); ; row = group.take(tokens)) {
       if (row >= 0) return { index: this.#tokens.position[row], completion: this.#finish(row) }
       if (timeout !== 0 && this.#pendingOnNode > 0 && this.#someOnNode(tokens)) throw needsNode('waitAny')
-      if (!this.loop.runUntil(this.#groupStirred, deadline)) throw timedOut('waitAny', timeout)
-      group.recheck()
+      this.#waitsForGroup = true
+      try {
+        if (!this.loop.runUntil(this.#groupStirred, deadline)) throw timedOut('waitAny', timeout)
+      } finally {
+        this.#waitsForGroup = false
+      }
+      group.recheck(tokens)
     }
   }
 
   waitNext(timeout?: number): Completion | undefined {
-    this.#group.dissolve()
+    // A task of the loop may call this, for what is ready, in the middle of somebody's waitAny.
+    if (!this.#waitsForGroup) this.#group.dissolve()
     if (this.#ready.size === 0) {
       if (timeout !== 0 && this.#pending > 0 && this.#pending === this.#pendingOnNode) throw needsNode('waitNext')
       if (!this.#run(this.#anyReady, timeout)) return undefined
@@ -197,10 +208,12 @@ class TableRuntime implements QueueRuntime {
     }
     tokens.state[row] = COMPLETE
     tokens.completions[row] = completion
+    // The target of a `wait` is in no list, so that nobody else takes it.
+    if (row === this.#target) return
     if (tokens.group[row] === this.#group.epoch) this.#group.ready.push(row)
     else {
       this.#ready.push(row)
-      this.#group.meet(row)
+      this.#group.meet()
     }
   }
 

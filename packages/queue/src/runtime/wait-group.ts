@@ -8,7 +8,8 @@ import { COMPLETE, type TokenTable } from './token-table.ts'
  * completes, it goes to the group's own ready list, so that a call costs the same for any number of tokens. The marks
  * outlive the call: the caller's usual next list is the same array with a new token at the place that was returned, and
  * then only that place is looked at again. The whole list is gone through only when that may not be all that changed:
- * another array or length, a member redeemed in another way, or a completion that nobody laid claim to.
+ * another array or length, a member redeemed in another way, or nothing to return while there are completions that nobody
+ * claims.
  */
 export class WaitGroup {
   /** Number of the current registration; what the table's `group` column holds for members. */
@@ -21,9 +22,8 @@ export class WaitGroup {
   #length = 0
   /** Place returned by the last call, or -1. */
   #returned = -1
-  /** Completions since the last registration that nobody laid claim to: the caller may have put their tokens in the list. */
+  /** Completions that nobody laid claim to, since the last `join` or `recheck`: they may be of tokens in the list. */
   #strangers = 0
-  #lastStranger = -1
 
   constructor(table: TokenTable, unclaimed: TokenList) {
     this.#table = table
@@ -33,14 +33,13 @@ export class WaitGroup {
 
   /** Makes `tokens` the group. @throws EINVAL naming the first token that cannot be waited for */
   join(tokens: readonly QueueToken[]): void {
-    if (tokens === this.#tokens && tokens.length === this.#length && this.#follow(tokens)) return
-    this.#register(tokens)
+    if (tokens !== this.#tokens || tokens.length !== this.#length || !this.#follow(tokens)) this.#register(tokens)
+    this.#strangers = 0
   }
 
   /** A token completed that is of no group. */
-  meet(row: number): void {
+  meet(): void {
     this.#strangers++
-    this.#lastStranger = row
   }
 
   /** Whether there is a member to redeem, or a reason to look at the list again. */
@@ -58,9 +57,11 @@ export class WaitGroup {
     }
   }
 
-  /** Goes through the list again if a stranger may be in it. */
-  recheck(): void {
-    if (this.#strangers > 0 && this.#tokens !== undefined) this.#register(this.#tokens)
+  /** After a while of waiting: goes through the list again if a stranger may be in it, or the group was dissolved. */
+  recheck(tokens: readonly QueueToken[]): void {
+    if (this.#strangers === 0 && this.#tokens === tokens) return
+    this.#register(tokens)
+    this.#strangers = 0
   }
 
   /**
@@ -92,21 +93,21 @@ export class WaitGroup {
     this.#tokens = tokens
     this.#length = tokens.length
     this.#returned = -1
-    this.#strangers = 0
   }
 
-  /** The usual next call: at most the place that was returned has a new token. False when more may have changed. */
+  /**
+   * The usual next call: the place that was returned has a new token, the others are what they were. False when more may
+   * have changed: then there is nothing to return, and a completed token that nobody claims.
+   */
   #follow(tokens: readonly QueueToken[]): boolean {
-    if (this.#returned < 0) return this.#strangers === 0
-    const row = this.#rowOf(tokens[this.#returned])
-    if (this.#table.group[row] === this.epoch) return false
-    const completed = this.#table.state[row] === COMPLETE
-    if (this.#strangers > 0 && !(this.#strangers === 1 && completed && this.#lastStranger === row)) return false
-    this.#mark(row, this.#returned)
-    if (completed) this.#claim(row)
-    this.#returned = -1
-    this.#strangers = 0
-    return true
+    if (this.#returned >= 0) {
+      const row = this.#rowOf(tokens[this.#returned])
+      if (this.#table.group[row] === this.epoch) return false
+      this.#mark(row, this.#returned)
+      if (this.#table.state[row] === COMPLETE) this.#claim(row)
+      this.#returned = -1
+    }
+    return this.ready.size > 0 || this.#unclaimed.size === 0
   }
 
   #rowOf(token: QueueToken): number {
