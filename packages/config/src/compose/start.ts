@@ -5,6 +5,7 @@ import {
   type NetDevice,
   type NetQueueGrant,
   ParakernelError,
+  type SteeringRule,
   VirtualClock,
 } from '@parakernel/hal'
 import {
@@ -65,6 +66,7 @@ export async function startParts(
   if (loop !== undefined && options.loop === undefined) teardown.push(() => loop.close())
 
   const plans = makePlans(config, options, name, door, device, cores, teardown)
+  if (device !== undefined && options.devices?.network === undefined) steer(config, device)
   const partitions: PartitionHandle[] = []
   for (const plan of plans) {
     interrupted()
@@ -78,6 +80,15 @@ export async function startParts(
   }
   interrupted()
   return { device, loop, partitions }
+}
+
+/** Answers come back to the partition that asked, where the libOS says by which ports and the device can steer. */
+function steer({ settings, libos }: ResolvedConfig, device: NetDevice): void {
+  const steeringRules = libos.module['steeringRules'] as
+    | ((options: object, partitions: number) => readonly SteeringRule[])
+    | undefined
+  if (settings.partitions === 1 || !device.capabilities.steering || steeringRules === undefined) return
+  for (const rule of steeringRules(settings.network.libosOptions, settings.partitions)) device.steer(rule)
 }
 
 /** The loop of a machine in this thread. On a real clock it runs as a guest; a virtual one is the caller's to run. */

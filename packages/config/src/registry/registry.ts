@@ -78,7 +78,7 @@ export async function load<Kind extends keyof Kinds>(
       return { problem: { kind: 'not-installed', message: `${specifier} is installed but does not load: ${why}` } }
     }
     const found = select(kind, name, module)
-    if (found !== undefined) return { loaded: { name, url, export: found } }
+    if (found !== undefined) return { loaded: { name, url, export: found, module } }
     const wanted = `no export "${SHELVES[kind].export}" of kind "${kind}"`
     return { problem: { kind: 'wrong-value', message: `${specifier} is no ${SHELVES[kind].noun}: it has ${wanted}` } }
   }

@@ -30,7 +30,7 @@ type OptionsOf<Options, Name extends keyof Options> = Readonly<
   Partial<Omit<Options[Name], 'libos' | 'backend' | 'probes'>>
 >
 
-/** A decorator around the device, with its options beside its name: `{ probe: 'pcap', path: 'out.pcap' }`. */
+/** A decorator around the device, with its options beside its name: `{ probe: 'pcap', directory: 'captures' }`. */
 export type ProbeConfig =
   | { [Name in ProbeName]: { readonly probe: Name } & Readonly<NetDecoratorOptions[Name]> }[ProbeName]
   | { readonly probe: PackageName; readonly [option: string]: unknown }

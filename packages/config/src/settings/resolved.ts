@@ -16,6 +16,8 @@ export interface Loaded<Export> {
   /** URL of its module: any thread can import it. */
   readonly url: string
   readonly export: Export
+  /** Everything that the module exports. */
+  readonly module: Readonly<Record<string, unknown>>
 }
 
 /** Every setting with its value: what a machine is made from. Plain data. */
