@@ -1,12 +1,13 @@
 import { startNetwork } from '@parakernel/config'
 import type { PartitionContext } from '@parakernel/kernel'
+import type { StoreLocation } from './server/foreign-reads.ts'
 import { KvsServer, type KvsServerOptions } from './server/kvs-server.ts'
 import { channelOf } from './server/ring-ports.ts'
 
 /** What every partition of a server is told: clonable. */
 export type ServerData = Pick<
   KvsServerOptions,
-  'port' | 'memcachedPort' | 'guard' | 'key' | 'mode' | 'expectedItemBytes'
+  'port' | 'memcachedPort' | 'guard' | 'key' | 'mode' | 'concurrency' | 'expectedItemBytes'
 >
 
 /** One partition of the key-value server, for `compose`. */
@@ -24,6 +25,8 @@ export async function partition(context: PartitionContext<ServerData>) {
   const { state } = server
   return {
     methods: {
+      location: () => server.location,
+      readOthers: (stores: readonly StoreLocation[]) => server.readOthers(stores),
       addresses: () => libos.addresses,
       statistics: () => ({
         store: state.store.statistics(),

@@ -148,6 +148,29 @@ describe('native server', () => {
     done()
   })
 
+  it('serves GETs of other partitions by reading their stores, in CREW mode', () => {
+    const { ask, cluster, done } = start(3, { concurrency: 'CREW' })
+    const stores = cluster.map(({ server }) => server.location)
+    for (const { server } of cluster) server.readOthers(stores)
+    const keys = Array.from({ length: 30 }, (_, i) => `key-${i}`)
+    for (const [i, key] of keys.entries()) ask(request([{ ...set(key, `value of ${key}`), flags: i }]))
+    const handedOver = cluster[2].server.state.counters.get('handedOver')
+    const answers = ask(request([...keys, 'nobody'].map((key, i) => get(key, i))), PORT + 2)
+    const all = answers.flatMap((answer) => answer.operations).sort((a, b) => a.opaque - b.opaque)
+    expect(all.map(({ value, result }) => [value.toString(), result])).toEqual([
+      ...keys.map((key) => [`value of ${key}`, 0]),
+      ['', 1],
+    ])
+    expect(all.slice(0, 30).map(({ flags }) => flags)).toEqual(keys.map((_, i) => i))
+    const { counters } = cluster[2].server.state
+    expect(counters.get('readElsewhere')).toBe([...keys, 'nobody'].filter((key) => ownerOf(key, 3) !== 2).length)
+    expect(counters.get('handedOver')).toBe(handedOver)
+    // Writes still go to the owner.
+    ask(request([set('key-1', 'new')]), PORT + 2)
+    expect(ask(request([get('key-1')]), PORT)[0].operations[0].value.toString()).toBe('new')
+    done()
+  })
+
   it('says WRONG_PARTITION when the ring to the owner is full', () => {
     const { ask, counters, done } = start(2, { ringSlots: 0 })
     const keys = Array.from({ length: 20 }, (_, i) => `key-${i}`)

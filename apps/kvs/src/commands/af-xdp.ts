@@ -42,7 +42,9 @@ export async function afXdp(argv: readonly string[]): Promise<void> {
       overrides as never,
     ))!
     if (partitions > 1) {
-      steering.push(lab.steerPortsToQueues(pair, { portBase: app.port }))
+      for (const portBase of [app.port, app.memcachedPort]) {
+        if (portBase > 0) steering.push(lab.steerPortsToQueues(pair, { portBase }))
+      }
     }
     const server = await startServer(config, app)
     try {

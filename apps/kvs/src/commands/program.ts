@@ -63,6 +63,7 @@ export function serverData(app: AppSettings): ServerData {
     memcachedPort: app.memcachedPort,
     guard: app.guard,
     mode: app.mode,
+    concurrency: app.concurrency,
     key: new Uint8Array(randomBytes(16)),
     expectedItemBytes: keyBytes + valueBytes,
   }

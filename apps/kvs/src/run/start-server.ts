@@ -1,5 +1,6 @@
 import { compose, type Machine, type ResolvedConfig } from '@parakernel/config'
 import { serverData } from '../commands/program.ts'
+import type { StoreLocation } from '../server/foreign-reads.ts'
 import type { AppSettings } from '../settings.ts'
 
 /** Starts the server's partitions, and points the device's steering at them where it has any. */
@@ -19,7 +20,15 @@ export async function startServer(config: ResolvedConfig, app: AppSettings): Pro
       device.steer({ protocol: 'udp', destinationPort: [port, port + partitions - 1], queue: 0, spread: partitions })
     }
   }
+  if (app.concurrency === 'CREW' && partitions > 1) await shareStores(machine)
   return machine
+}
+
+/** Tells every partition where the stores of all of them lie. */
+async function shareStores(machine: Machine): Promise<void> {
+  const all = Array.from({ length: machine.partitions }, (_, partition) => partition)
+  const stores = await Promise.all(all.map((partition) => machine.call<StoreLocation>(partition, 'location')))
+  await Promise.all(all.map((partition) => machine.call(partition, 'readOthers', stores)))
 }
 
 /** The first address that the server answers to. */

@@ -1,8 +1,9 @@
-import type { MicaMode } from '@parakernel/mica'
+import type { MicaConcurrency, MicaMode } from '@parakernel/mica'
 import type { NetworkLibOS, QueueDescriptor } from '@parakernel/queue'
 import { AmplificationGuard, type GuardMode } from '../guard/amplification-guard.ts'
 import type { Channel } from './channel.ts'
 import { type ServerCounters, serverCounters } from './counters.ts'
+import type { StoreLocation } from './foreign-reads.ts'
 import { NativeHandOver } from './native-hand-over.ts'
 import { NativeServer } from './native-server.ts'
 import { Outbox } from './outbox.ts'
@@ -28,6 +29,8 @@ export interface KvsServerOptions {
   /** To the other partitions; undefined in a machine of one. */
   readonly channel?: Channel | undefined
   readonly mode?: MicaMode
+  /** EREW (default): a partition's store is read by it alone. CREW: others may, see `readOthers`. */
+  readonly concurrency?: MicaConcurrency
   /** Typical bytes of key plus value: sizes the index. */
   readonly expectedItemBytes?: number
   readonly maxPayload?: number
@@ -39,6 +42,7 @@ export interface KvsServerOptions {
 export class KvsServer {
   readonly state: PartitionState
   readonly #libos: NetworkLibOS
+  readonly #native: NativeServer
   readonly #sockets: QueueDescriptor[] = []
 
   /** Binds the ports and serves at once. @throws EADDRINUSE, ENOSPC (heap too small) and what else a part throws */
@@ -55,6 +59,7 @@ export class KvsServer {
       serverPorts: portsOf(port, memcachedPort, partitions),
       store: {
         ...(options.mode === undefined ? {} : { mode: options.mode }),
+        ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
         ...(options.expectedItemBytes === undefined ? {} : { expectedItemBytes: options.expectedItemBytes }),
       },
     })
@@ -64,6 +69,7 @@ export class KvsServer {
     const outbox = new Outbox(libos, native, libos.pool, state.counters)
     const handOver = channel === undefined ? undefined : new NativeHandOver(state, channel, outbox, maxPayload)
     const nativeServer = new NativeServer(state, outbox, { burst: BURST, handOver, ...payload })
+    this.#native = nativeServer
     libos.serveDatagrams(native, (burst, now) => nativeServer.handle(burst, now))
     if (memcachedPort === 0) return
     const text = this.#open(memcachedPort + index)
@@ -76,6 +82,16 @@ export class KvsServer {
     })
     relay?.attach(textServer)
     libos.serveDatagrams(text, (burst, now) => textServer.handle(burst, now))
+  }
+
+  /** Where this partition's store lies, for the others. */
+  get location(): StoreLocation {
+    return { memory: this.state.store.memory, byteOffset: this.state.store.byteOffset }
+  }
+
+  /** CREW: from now on, GETs of other partitions' keys are served here. @throws ENOTSUP when those are EREW */
+  readOthers(stores: readonly StoreLocation[]): void {
+    this.#native.readOthers(stores)
   }
 
   /** Closes the sockets. The store stays in its memory. */

@@ -23,6 +23,7 @@ import {
   C_SPARE,
   C_UNKNOWN,
 } from './counters.ts'
+import { ForeignReads, type StoreLocation } from './foreign-reads.ts'
 import type { NativeHandOver } from './native-hand-over.ts'
 import type { Replies } from './outbox.ts'
 import { ALIGN_SLOT_BYTES, ALIGN_SLOTS, CHUNK, type PartitionState } from './partition-state.ts'
@@ -45,6 +46,7 @@ export class NativeServer {
   readonly #parser: RequestParser
   readonly #writer: ResponseWriter
   readonly #handOver: NativeHandOver | undefined
+  #reads: ForeignReads | undefined
   /** Longest value that the store holds, padded: values no longer than their keys fit in place. */
   readonly #longestValue: number
 
@@ -130,7 +132,7 @@ export class NativeServer {
     const proven = state.guard.trusts(burst.peerAddress[d], burst.peerPort[d], now, parser.cookieLo, parser.cookieHi)
     let kept = count
     if (state.partitions > 1) {
-      kept = this.#handAway(burst, d, count)
+      kept = this.#handAway(burst, d, count, proven, milliseconds)
       if (kept === 0 && count > 0) return
     }
     const inPlace =
@@ -142,15 +144,23 @@ export class NativeServer {
     this.#flags[d] = (inPlace ? 1 : 0) | (proven ? 0 : 2)
   }
 
+  /** CREW: serves GETs of keys that other partitions own by reading their stores, which lie at `stores`. */
+  readOthers(stores: readonly StoreLocation[]): void {
+    this.#reads = new ForeignReads(this.#state, this.#frames, this.#writer, this.#outbox, stores)
+  }
+
   /** Takes out what belongs to other partitions; returns how many operations are left. */
-  #handAway(burst: DatagramBurst, d: number, count: number): number {
+  #handAway(burst: DatagramBurst, d: number, count: number, proven: boolean, milliseconds: number): number {
     const { batch, index, partitions } = this.#state
     const first = this.#first[d]
     const { hashHi } = batch
     let wrong = 0
     for (let i = first; i < first + count; i++) if (partitionOf(hashHi[i], partitions) !== index) wrong++
-    if (wrong === 0 || this.#handOver === undefined) return count
-    return this.#handOver.take(this.#parser, burst, d, first, count)
+    if (wrong === 0) return count
+    let left = count
+    if (this.#reads !== undefined && proven) left = this.#reads.take(this.#parser, burst, d, first, count, milliseconds)
+    if (this.#handOver === undefined) return left
+    return this.#handOver.take(this.#parser, burst, d, first, left)
   }
 
   #answer(burst: DatagramBurst, d: number, now: number): void {

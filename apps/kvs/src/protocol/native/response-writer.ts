@@ -91,4 +91,16 @@ export class ResponseWriter {
     this.unknown = unknown
     return status
   }
+
+  /** The header of one operation whose value somebody else puts behind it; `i` is its index in the batch. */
+  operation(address: number, i: number, result: number, length: number, version: bigint, flags: number): void {
+    const words = this.#words
+    const w = address >> 2
+    words[w] = this.#parser.opcode[i] | (result << 8)
+    words[w + 1] = length
+    words[w + 2] = Number(BigInt.asIntN(32, version))
+    words[w + 3] = Number(BigInt.asIntN(32, version >> 32n))
+    words[w + 4] = this.#parser.opaque[i]
+    words[w + 5] = flags
+  }
 }
