@@ -84,10 +84,10 @@ export class AfXdpQueue implements NetQueue {
   #inFlight = 0
   /** Descriptors that the kernel has not taken yet: nobody but us will make it. */
   #unsent = false
-  #epoch: number
-  #live = true
+  #epoch = 0
+  #live = false
   #detached = false
-  #maxPacket: number
+  #maxPacket = 0
 
   constructor(grant: NetQueueGrant<XdpTransport>, { pool }: AttachContext) {
     checkGrant(grant, pool)
@@ -120,8 +120,7 @@ export class AfXdpQueue implements NetQueue {
     this.#dataEnd = window.frameSize - window.tailroom
     // Half of the frames at most: the other half is for transmission and for what the application keeps.
     this.#postTarget = Math.min(transport.ringSize, Math.max(1, window.frameCount >> 1))
-    this.#epoch = this.control.epoch
-    this.#maxPacket = this.control.mtu + ETHERNET_HEADER
+    this.#readControl()
     this.#post()
   }
 
@@ -144,8 +143,11 @@ export class AfXdpQueue implements NetQueue {
     if (this.control.epoch !== this.#epoch) this.#readControl()
     if (!this.#live) return 0
     if (this.#inFlight > 0) this.#complete()
-    const { frame, offset, length, count } = burst
+    const { frame, offset, length, flags, count } = burst
     const { pool } = this
+    const maxPacket = this.#maxPacket
+    const frameSize = pool.frameSize
+    const shift = this.#shift
     const posted = this.#posted
     const sending = this.#sending
     const entries = this.#tx.entries
@@ -157,26 +159,32 @@ export class AfXdpQueue implements NetQueue {
     let bytes = 0
     let i = start
     while (i < count) {
-      const n = packetEntries(burst, i)
-      let reason = checkPacket(burst, i, n, pool, this.capabilities)
-      if (reason < 0 && length[i] > this.#maxPacket) reason = TX_TOO_LONG
-      // Less than a header is no Ethernet frame, and a frame that waits to be filled is not the caller's to send.
-      if (reason !== TX_INVALID_DESCRIPTORS && (posted[frame[i]] === 1 || length[i] < ETHERNET_HEADER)) {
-        reason = TX_INVALID_DESCRIPTORS
-      }
-      if (reason >= 0) {
-        refusePacket(burst, i, n, reason, values)
-        i += n
-        continue
+      const f = frame[i]
+      const from = offset[i]
+      const size = length[i]
+      // What nearly every packet is; the rest takes the long way.
+      const plain =
+        flags[i] === END_OF_PACKET &&
+        from >= 0 &&
+        size >= ETHERNET_HEADER &&
+        size <= maxPacket &&
+        from + size <= frameSize &&
+        posted[f] === 0 &&
+        pool.holds(f)
+      if (!plain) {
+        const n = this.#examine(burst, i)
+        if (n > 0) {
+          i += n
+          continue
+        }
       }
       if (room === 0) break
-      const f = frame[i]
       const descriptor = (at & mask) << 2
-      entries[descriptor] = (f << this.#shift) | offset[i]
-      entries[descriptor + 2] = length[i]
-      pool.lend(f, offset[i], length[i])
+      entries[descriptor] = (f << shift) | from
+      entries[descriptor + 2] = size
+      pool.lend(f, from, size)
       sending[f]++
-      bytes += length[i]
+      bytes += size
       at = (at + 1) | 0
       room--
       i++
@@ -193,6 +201,23 @@ export class AfXdpQueue implements NetQueue {
     if (this.#unsent) this.#kick()
     if (i < count) values[TX_RING_FULL]++
     return i - start
+  }
+
+  /** A packet that is not plainly good: refuses it and returns its entries, or returns 0 if it may be sent after all. */
+  #examine(burst: NetBurst, i: number): number {
+    const n = packetEntries(burst, i)
+    let reason = checkPacket(burst, i, n, this.pool, this.capabilities)
+    if (reason < 0 && burst.length[i] > this.#maxPacket) reason = TX_TOO_LONG
+    // Less than a header is no Ethernet frame, and a frame that waits to be filled is not the caller's to send.
+    if (
+      reason !== TX_INVALID_DESCRIPTORS &&
+      (this.#posted[burst.frame[i]] === 1 || burst.length[i] < ETHERNET_HEADER)
+    ) {
+      reason = TX_INVALID_DESCRIPTORS
+    }
+    if (reason < 0) return 0
+    refusePacket(burst, i, n, reason, this.counters.values)
+    return n
   }
 
   reap(): number {
