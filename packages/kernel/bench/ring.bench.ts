@@ -1,10 +1,10 @@
 // Messages a second through a ring of 1,024 slots of 64 bytes between two workers, of which both ends write and check the
-// first and the last word. Both ends spin, so two free cores are needed. `best` is the best window of 262,144 messages.
+// first and the last word. Both ends spin, so two free cores are needed. `best` is the best window of 32,768 messages.
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { createRing } from '../src/index.ts'
 
-const COUNT = 8_000_000
+const COUNT = 4_000_000
 
 async function run(batch: number): Promise<{ seconds: number; best: number; right: boolean }> {
   const ring = createRing({ slots: 1024, slotBytes: 64, wake: new SharedArrayBuffer(64) })

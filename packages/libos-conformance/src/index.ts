@@ -1,2 +1,2 @@
 export type { NetworkFeature, NetworkLibosConformance, NetworkLibosFixture } from './network/fixture.ts'
-export { networkLibosConformance } from './network/suite.ts'
+export { networkLibosConformance, networkTitles } from './network/suite.ts'

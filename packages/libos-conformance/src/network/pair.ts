@@ -7,8 +7,8 @@ import {
   type SocketAddress,
   sgaFromBytes,
 } from '@parakernel/queue'
-import { type ExpectStatic, expect, type TestContext } from 'vitest'
-import type { NetworkFeature, NetworkLibosConformance, NetworkLibosFixture } from './fixture.ts'
+import { expect } from 'vitest'
+import type { NetworkLibosConformance, NetworkLibosFixture } from './fixture.ts'
 
 type Kind<K extends Completion['kind']> = Extract<Completion, { kind: K }>
 
@@ -102,8 +102,8 @@ export class Pair {
     await this.a.shutdown()
     await this.b.shutdown()
     await this.fixture.close()
-    checkPool(this.a, expect)
-    checkPool(this.b, expect)
+    checkPool(this.a)
+    checkPool(this.b)
   }
 }
 
@@ -116,30 +116,10 @@ export function pattern(length: number, seed = 1): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8) * 7 + seed * 101) & 255)
 }
 
-/** Runs `body` with a fresh pair, and checks after it that nothing leaked. */
-export function withPair(
-  suite: NetworkLibosConformance,
-  body: (pair: Pair) => Promise<void> | void,
-  needs?: NetworkFeature,
-): (context: TestContext) => Promise<void> {
-  return async (context) => {
-    const reason = suite.skip ?? (needs === undefined ? undefined : suite.unsupported?.[needs])
-    if (reason !== undefined) context.skip(reason)
-    const pair = new Pair(suite, await suite.setup())
-    try {
-      await body(pair)
-    } catch (error) {
-      await pair.finish().catch(() => {})
-      throw error
-    }
-    await pair.finish()
-  }
-}
-
-function checkPool(libos: NetworkLibOS, check: ExpectStatic): void {
+function checkPool(libos: NetworkLibOS): void {
   const { pool } = libos
-  check(pool, `${libos.name}: the suite needs a DebugFramePool`).toBeInstanceOf(DebugFramePool)
-  check((pool as DebugFramePool).report(), `${libos.name}: frames that are still out`).toBe('')
-  check(pool.available).toBe(pool.frameCount)
-  check(pool.misuses).toBe(0)
+  expect(pool, `${libos.name}: the suite needs a DebugFramePool`).toBeInstanceOf(DebugFramePool)
+  expect((pool as DebugFramePool).report(), `${libos.name}: frames that are still out`).toBe('')
+  expect(pool.available).toBe(pool.frameCount)
+  expect(pool.misuses).toBe(0)
 }
