@@ -10,11 +10,19 @@ async function serve(...args: string[]): Promise<{ child: ChildProcess; events: 
   const journal = createJournal()
   onTestFinished(journal.remove)
   const child = spawn(process.execPath, ['--conditions=source', program, journal.path, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', args[0] === 'stuck' ? 'ignore' : 'inherit'],
   })
   onTestFinished(() => void child.kill('SIGKILL'))
-  await once(child.stdout as NodeJS.ReadableStream, 'data')
+  let printed = ''
+  child.stdout?.on('data', (chunk) => {
+    printed += chunk
+  })
+  await until(() => printed.includes(args[0] === 'stuck' ? 'starting' : 'ready'))
   return { child, events: journal.events }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
 }
 
 test.each(['SIGINT', 'SIGTERM'] as const)(
@@ -39,8 +47,17 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
 test('a second signal ends a program whose parts do not stop', async () => {
   const { child, events } = await serve('slow')
   child.kill('SIGTERM')
-  while (!events().includes('partition 1 stops')) await new Promise((resolve) => setTimeout(resolve, 5))
+  await until(() => events().includes('partition 1 stops'))
   child.kill('SIGINT')
   expect(await once(child, 'exit')).toEqual([130, null])
   expect(events()).not.toContain('close')
+})
+
+test('a signal during the start stops what has started', async () => {
+  const { child, events } = await serve('stuck')
+  await until(() => events().some((event) => event.startsWith('network 1/2')))
+  child.kill('SIGTERM')
+  // An unhandled ECANCELED of compose: the program has not caught it.
+  expect(await once(child, 'exit')).toEqual([1, null])
+  expect(events().slice(-5)).toEqual(['partition 0 stops', 'network 0 shut down', 'reclaim 1', 'reclaim 0', 'close'])
 })

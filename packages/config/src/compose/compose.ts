@@ -21,22 +21,18 @@ export async function compose<Data>(config: Config | ResolvedConfig, options: Co
     : await loadConfig({ config, environment: false, application: options.partition })
   const { name = 'machine', signals = true, warn = console.warn } = options
   const teardown = new Teardown()
+  const interruption = new AbortController()
   let machine: RunningMachine | undefined
-  let signalled: NodeJS.Signals | undefined
   if (signals) {
     teardown.push(
       onSignals((signal) => {
-        signalled = signal
+        interruption.abort(new ParakernelError('ECANCELED', `stopped by ${signal} while it started`, { subject: name }))
         void machine?.end({ reason: 'signal', signal })
       }),
     )
   }
-  const interrupted = () => {
-    if (signalled === undefined) return
-    throw new ParakernelError('ECANCELED', `stopped by ${signalled} while it started`, { subject: name })
-  }
   try {
-    const parts = await startParts(resolved, options as ComposeOptions<unknown>, name, teardown, interrupted)
+    const parts = await startParts(resolved, options as ComposeOptions<unknown>, name, teardown, interruption.signal)
     machine = new RunningMachine(name, resolved, parts, teardown, warn)
     return machine
   } catch (error) {

@@ -36,21 +36,21 @@ export interface Parts {
 
 /**
  * Starts the parts of a machine in order, and pushes the way to stop each on `teardown` as soon as it is there.
- * @param interrupted throws when the start shall not go on
+ * @param interruption aborted when the start shall not go on; its reason is what is thrown
  */
 export async function startParts(
   config: ResolvedConfig,
   options: ComposeOptions<unknown>,
   name: string,
   teardown: Teardown,
-  interrupted: () => void,
+  interruption: AbortSignal,
 ): Promise<Parts> {
   const { settings } = config
   const warn = options.warn ?? console.warn
   const loop = createLoop(config, options)
   const door = await openHost(settings.host, config.application, warn)
   const cores = assignCores(loop === undefined ? settings.cpus : 'none', settings.partitions, door.host)
-  interrupted()
+  interruption.throwIfAborted()
 
   const context = { clock: loop?.clock ?? new MonotonicClock(), warn, ...withHost(door) }
   const device = await openDevice(config, context, options.devices?.network).catch((cause) => {
@@ -67,18 +67,23 @@ export async function startParts(
 
   const plans = makePlans(config, options, name, door, device, cores, teardown)
   if (device !== undefined && options.devices?.network === undefined) steer(config, device)
+  const abort = aborted(interruption)
+  abort.catch(() => {})
   const partitions: PartitionHandle[] = []
   for (const plan of plans) {
-    interrupted()
+    interruption.throwIfAborted()
     const running =
       loop === undefined ? spawnPartition(plan, withHost(door)) : runPartitionInline(plan, loop, door.host)
-    await running.ready.catch((cause) => {
+    let failed = false
+    teardown.push(() => (failed ? undefined : stopPartition(running)))
+    await Promise.race([running.ready, abort]).catch((cause) => {
+      interruption.throwIfAborted()
+      failed = true
       throw errorOf(`partition ${plan.name}`, cause)
     })
-    teardown.push(() => stopPartition(running))
     partitions.push(running)
   }
-  interrupted()
+  interruption.throwIfAborted()
   return { device, loop, partitions }
 }
 
@@ -146,6 +151,13 @@ function makePlans(
       network,
     },
   }))
+}
+
+/** Rejects when the signal is aborted. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
 }
 
 async function stopPartition(running: PartitionHandle): Promise<void> {
