@@ -49,10 +49,11 @@ function run(test: StoreCase): StoreCaseResult {
   const dataBytes = test.mode === 'cache' ? 2 ** Math.ceil(Math.log2(live * 1.25)) : align(live * 1.25, 64)
   const indexBytes = 2 ** Math.ceil(Math.log2(keys / 3.5)) * 64 * 1.2
   const windowBytes = align(dataBytes + indexBytes + (4 << 20), 65536)
-  const stride = align(keyBytes, 8) + align(valueBytes, 8)
+  const keyStride = align(keyBytes, 8)
+  const valueStride = align(valueBytes, 8)
   const keyTable = windowBytes
-  const requestArea = keyTable + keys * align(keyBytes, 8)
-  const batchOffset = align(requestArea + operations * stride, 64)
+  const requestArea = keyTable + keys * keyStride
+  const batchOffset = align(requestArea + operations * (keyStride + valueStride), 64)
   const out = align(batchOffset + RequestBatch.byteLength(burst), 64)
   const limit = out + packet * (align(valueBytes, 8) + 24)
   const { memory } = createPlainRegion(align(limit, 65536))
@@ -73,7 +74,7 @@ function run(test: StoreCase): StoreCaseResult {
   const hashes = new Int32Array(keys * 2)
   const lanes = new Int32Array(2)
   for (let key = 0; key < keys; key++) {
-    const address = keyTable + key * align(keyBytes, 8)
+    const address = keyTable + key * keyStride
     view.setUint32(address, key, true)
     for (let i = 4; i < keyBytes; i++) bytes[address + i] = (key * 31 + i) & 0xff
     keyhash(bytes, address, keyBytes, lanes)
@@ -81,31 +82,24 @@ function run(test: StoreCase): StoreCaseResult {
     hashes[2 * key + 1] = lanes[1]
   }
 
-  // The requests of one pass, laid out one behind the other as they would lie in received frames.
+  // The requests of one pass, one behind the other as they would lie in received frames. A GET carries no value.
   const lo = new Int32Array(operations)
   const hi = new Int32Array(operations)
-  const place = (index: number, key: number) => {
-    const address = requestArea + index * stride
-    const from = keyTable + key * align(keyBytes, 8)
+  const place = (opcode: number, index: number, key: number) => {
+    const address = requestArea + index * (opcode === OP_SET ? keyStride + valueStride : keyStride)
+    const from = keyTable + key * keyStride
     bytes.copyWithin(address, from, from + keyBytes)
-    bytes.fill(key & 0xff, address + align(keyBytes, 8), address + align(keyBytes, 8) + valueBytes)
+    if (opcode === OP_SET) bytes.fill(key & 0xff, address + keyStride, address + keyStride + valueBytes)
     lo[index] = hashes[2 * key]
     hi[index] = hashes[2 * key + 1]
   }
   const runPass = (opcode: number, count: number) => {
-    const {
-      opcode: opcodes,
-      hashLo,
-      hashHi,
-      keyAddress,
-      keyLength,
-      valueAddress,
-      valueLength,
-      flags,
-      expiresAt,
-    } = batch
+    const { hashLo, hashHi, keyAddress, keyLength, valueAddress, valueLength, flags, expiresAt } = batch
+    const opcodes = batch.opcode
+    const stride = opcode === OP_SET ? keyStride + valueStride : keyStride
     for (let base = 0; base < count; base += burst) {
       const n = Math.min(burst, count - base)
+      // What a codec writes: nothing about values where there are none.
       for (let i = 0; i < n; i++) {
         const address = requestArea + (base + i) * stride
         opcodes[i] = opcode
@@ -113,10 +107,12 @@ function run(test: StoreCase): StoreCaseResult {
         hashHi[i] = hi[base + i]
         keyAddress[i] = address
         keyLength[i] = keyBytes
-        valueAddress[i] = address + ((keyBytes + 7) & ~7)
-        valueLength[i] = valueBytes
-        flags[i] = 0
-        expiresAt[i] = 0
+        if (opcode === OP_SET) {
+          valueAddress[i] = address + keyStride
+          valueLength[i] = valueBytes
+          flags[i] = 0
+          expiresAt[i] = 0
+        }
       }
       batch.count = n
       partition.prepare(batch, 0)
@@ -129,13 +125,13 @@ function run(test: StoreCase): StoreCaseResult {
   const order = permutation(keys, 7)
   for (let base = 0; base < keys; base += operations) {
     const count = Math.min(operations, keys - base)
-    for (let i = 0; i < count; i++) place(i, order[base + i])
+    for (let i = 0; i < count; i++) place(OP_SET, i, order[base + i])
     runPass(OP_SET, count)
   }
-  const rank = rankSource(keys, test.theta, 99)
-  for (let i = 0; i < operations; i++) place(i, order[rank()])
-
   const opcode = test.operation === 'get' ? OP_GET : OP_SET
+  const rank = rankSource(keys, test.theta, 99)
+  for (let i = 0; i < operations; i++) place(opcode, i, order[rank()])
+
   // The CPU clock ticks every few milliseconds: a sample is long enough for that not to matter.
   const warmUp = cpuMicroseconds()
   let repeat = 0

@@ -12,10 +12,9 @@ const directory = import.meta.dirname
 /** First line of `clang --version`, or undefined where clang or its linker for WebAssembly is missing. */
 export function compilerVersion(): string | undefined {
   try {
-    execFileSync('wasm-ld', ['--version'], { stdio: 'ignore' })
-    return execFileSync('clang', ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split(
-      '\n',
-    )[0]
+    const link = ['--target=wasm32', '-nostdlib', '-Wl,--no-entry', '-x', 'c', '/dev/null', '-o', '/dev/null']
+    execFileSync('clang', link, { stdio: 'ignore' })
+    return execFileSync('clang', ['--version'], { encoding: 'utf8' }).split('\n')[0]
   } catch {
     return undefined
   }

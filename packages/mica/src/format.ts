@@ -20,6 +20,7 @@ import {
   ITEM_HEADER_BYTES,
   LAYOUT_VERSION,
   MAGIC,
+  MOST_TOUCH_LINES,
 } from './layout.ts'
 import { formatData } from './maintenance.ts'
 import type { MicaPartitionOptions } from './partition.ts'
@@ -62,8 +63,7 @@ export function formatPartition(
   header[H_MOVE_DISTANCE] = mode === 'store' ? -1 : Math.floor(moveToHead * dataUnits)
   header[H_MAX_VALUE] = geometry.maxValueBytes
   header[H_SWEEP_STEP] = Math.floor(SWEEP_PERIOD_UNITS / buckets)
-  // Beyond four lines the hardware's own stream prefetcher has taken over.
-  header[H_TOUCH_LINES] = Math.min(3, (ITEM_HEADER_BYTES + expectedItemBytes - 1) >> 6)
+  header[H_TOUCH_LINES] = Math.min(MOST_TOUCH_LINES, (ITEM_HEADER_BYTES + expectedItemBytes - 1) >> 6)
 
   const store = new StoreMemory(memory, byteOffset)
   formatData(store)

@@ -7,6 +7,7 @@ import {
   ITEM_HEADER_BYTES,
   MAX_KEY_BYTES,
   MAX_VALUE_BYTES,
+  MOST_TOUCH_LINES,
 } from './layout.ts'
 import { RequestBatch } from './request-batch.ts'
 
@@ -47,9 +48,6 @@ export interface Geometry {
   readonly byteLength: number
 }
 
-/** `prepare` loads up to three cache lines behind the start of an item, which may be the last one of the memory. */
-const TOUCH_SLACK = 256
-
 const align = (value: number, to: number) => Math.ceil(value / to) * to
 const powerOfTwoAtLeast = (value: number) => 2 ** Math.max(0, Math.ceil(Math.log2(value)))
 
@@ -83,7 +81,7 @@ function layOut(options: GeometryOptions, dataBytes: number): Geometry {
     dataOffset,
     dataBytes,
     maxValueBytes,
-    byteLength: dataOffset + dataBytes + TOUCH_SLACK,
+    byteLength: dataOffset + dataBytes + 64 * (MOST_TOUCH_LINES + 1),
   }
 }
 

@@ -38,6 +38,11 @@ export const H_MAX_VALUE = 12
 export const H_SWEEP_STEP = 13
 /** Cache lines behind an item's first that `prepare` touches. */
 export const H_TOUCH_LINES = 14
+/**
+ * Its limit: beyond four lines the hardware's own stream prefetcher has taken over (more was slower at 1 KiB values).
+ * The window ends this many lines and one behind the data, because the last item is touched too.
+ */
+export const MOST_TOUCH_LINES = 3
 
 // Words that change; a cache line of their own.
 /**
@@ -75,8 +80,8 @@ export const BUCKET_SLOTS = 7
 export const BUCKET_VERSION = 0
 export const BUCKET_NEXT = 1
 export const BUCKET_TAGS = 2
-/** From a slot's tag word to its position word. */
-export const SLOT_POSITION = BUCKET_SLOTS
+/** From a slot's tag word to its position word: as far as there are slots. */
+export const SLOT_POSITION = 7
 
 // An item: 4 words, an optional extension of 16 bytes, the key and the value, each padded with zeros to 8 bytes.
 export const ITEM_HEADER_BYTES = 16

@@ -94,8 +94,9 @@ export class MicaPartition {
    * to a multiple of 8. Responses follow each other from `out` on and never reach `limit`; `batch.outEnd` is where
    * they end. Alignment is the caller's choice (8 is fastest), but the memory beyond a value's length is written.
    *
-   * Returns the index behind the last request that ran: `to`, or less with `batch.stopWhenFull`. The caller keeps
-   * `limit - out >= gap * (to - from)`; without that, or with addresses outside the memory, the result is undefined.
+   * Returns the index behind the last request that ran: `to`, or less with `batch.stopWhenFull`. The caller has called
+   * `prepare` on this partition for this filling of the batch, and keeps `limit - out >= gap * (to - from)`; without
+   * that, or with addresses outside the memory, the result is undefined.
    */
   execute(batch: RequestBatch, from: number, to: number, out: number, limit: number, gap: number): number {
     return this.#kernel.execute(batch, from, to, out, limit, gap)

@@ -1,22 +1,22 @@
 import { ParakernelError, type WasmMemory } from '@parakernel/hal'
 
 /** Bytes of the batch's own header; its columns follow. */
-export const BATCH_HEADER_BYTES = 64
+const BATCH_HEADER_BYTES = 64
 // Words of the batch header.
-export const B_CAPACITY = 0
-export const B_COUNT = 1
+const B_CAPACITY = 0
+const B_COUNT = 1
 /** Address behind the last response of the last `execute`. */
-export const B_OUT_END = 2
+const B_OUT_END = 2
 /** 1: `execute` stops before the first request whose response does not fit. */
-export const B_STOP_WHEN_FULL = 3
+const B_STOP_WHEN_FULL = 3
 /** Float64 at byte 16: the clock of `prepare`, ms. */
-export const B_NOW_OFFSET = 16
+const B_NOW_OFFSET = 16
 
 // Columns, each `capacity` long: first two of Float64, then these of u32, in the order of the class.
-export const F64_COLUMNS = 2
-export const U32_COLUMNS = 18
+const F64_COLUMNS = 2
+const U32_COLUMNS = 18
 /** Bytes between two columns: at a distance of a power of two they would all compete for one set of the cache. */
-export const COLUMN_GAP = 64
+const COLUMN_GAP = 64
 
 function f64Column(capacity: number, column: number): number {
   return BATCH_HEADER_BYTES + column * (8 * capacity + COLUMN_GAP)

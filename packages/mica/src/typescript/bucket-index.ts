@@ -58,7 +58,7 @@ export function findSlot(s: StoreMemory, bucket: number, tag: number, keyAddress
 }
 
 /** Word of an item's key. */
-export function keyWord(s: StoreMemory, item: number): number {
+function keyWord(s: StoreMemory, item: number): number {
   const extended = (s.words[item + ITEM_SIZE] & SIZE_EXTENDED) !== 0
   return item + ((extended ? ITEM_HEADER_BYTES + ITEM_EXTENSION_BYTES : ITEM_HEADER_BYTES) >> 2)
 }
