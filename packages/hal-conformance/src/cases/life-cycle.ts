@@ -3,6 +3,8 @@ import { expect } from 'vitest'
 import type { Group } from '../case.ts'
 import { errorOf } from '../errors.ts'
 
+const kinds = ['plain', 'memfd'] as const
+
 /** Grant, attach, detach, reclaim: who may do what, and in which order. */
 export const lifeCycle: Group = {
   name: 'life cycle',
@@ -52,6 +54,19 @@ export const lifeCycle: Group = {
         for (const queue of [-1, session.device.queues, 0.5, Number.NaN]) {
           expect(errorOf(() => session.grant(queue, window)).code, String(queue)).toBe('EINVAL')
         }
+      },
+    },
+    {
+      title: 'memory of a kind that the device does not take gets ENOTSUP, and the queue stays free',
+      unless: ({ device }) =>
+        device.capabilities.regions.length === kinds.length ? 'the device takes every kind of memory' : undefined,
+      run: async (session) => {
+        const { regions } = session.device.capabilities
+        const [kind] = kinds.filter((one) => !regions.includes(one))
+        const window = session.createWindow()
+        const foreign = { ...window, region: { ...window.region, kind } }
+        expect(errorOf(() => session.grant(0, foreign)).code).toBe('ENOTSUP')
+        await session.open(0, { window })
       },
     },
     {

@@ -66,15 +66,18 @@ export class LoopbackDevice implements NetDevice {
       rss: 'none',
       receiveFilter: false,
       attach: 'worker',
-      regions: ['plain', 'memfd'],
+      // A memfd would do as well, but a device promises what was tried.
+      regions: ['plain'],
     }
   }
 
   grant(queue: number, window: FrameWindow): NetQueueGrant<LoopbackTransport> {
-    const fail = (code: 'ENODEV' | 'EINVAL' | 'EBUSY', message: string) =>
+    const fail = (code: 'ENODEV' | 'EINVAL' | 'EBUSY' | 'ENOTSUP', message: string) =>
       new ParakernelError(code, message, { subject: `${this.name} queue ${queue}` })
     if (this.#gone) throw fail('ENODEV', 'the device is gone')
     if (!Number.isInteger(queue) || queue < 0 || queue >= this.queues) throw fail('EINVAL', 'there is no such queue')
+    if (!this.capabilities.regions.includes(window.region.kind))
+      throw fail('ENOTSUP', `no ${window.region.kind} memory`)
     if (this.#granted[queue] !== undefined) throw fail('EBUSY', 'the queue has an owner')
     const control = new ControlBlock()
     control.linkUp = this.linkUp
