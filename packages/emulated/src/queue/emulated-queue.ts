@@ -136,7 +136,7 @@ export class EmulatedQueue implements NetQueue {
         break
       }
       if (outcome >= 0) refusePacket(burst, i, entries, outcome, this.#count)
-      else if (this.#linkUp) this.#complete(burst, i, entries, now)
+      else if (this.#linkUp) this.#complete(burst, i, entries)
       i += entries
     }
     transmitter.publish()
@@ -204,14 +204,14 @@ export class EmulatedQueue implements NetQueue {
   }
 
   /** The bytes are on their way; the frames are free when the link has taken them. */
-  #complete(burst: NetBurst, i: number, entries: number, now: number): void {
-    const { departure, length } = this.#transmitter
+  #complete(burst: NetBurst, i: number, entries: number): void {
+    const transmitter = this.#transmitter
     this.#count[TX_PACKETS]++
-    this.#count[TX_BYTES] += length
+    this.#count[TX_BYTES] += transmitter.length
     for (let entry = i; entry < i + entries; entry++) {
       const frame = burst.frame[entry]
       this.pool.lend(frame, burst.offset[entry], burst.length[entry])
-      if (departure > now) this.#held.hold(frame, departure)
+      if (transmitter.timer.leavesLater) this.#held.hold(frame, transmitter.timer)
       else this.pool.giveBack(frame)
     }
   }

@@ -1,4 +1,5 @@
 import type { FramePool } from '@parakernel/hal'
+import { DEPARTURE, type LinkTimer } from './link-timer.ts'
 
 /**
  * Frames that a link with a bandwidth has not finished sending: a ring of (frame, time of departure), oldest first. This is
@@ -21,10 +22,10 @@ export class HeldFrames {
     return this.count + entries <= this.#frame.length
   }
 
-  hold(frame: number, departure: number): void {
+  hold(frame: number, timer: LinkTimer): void {
     const at = (this.#first + this.count++) % this.#frame.length
     this.#frame[at] = frame
-    this.#departure[at] = departure
+    this.#departure[at] = timer.times[DEPARTURE]
   }
 
   /** Gives back what has left by `now`; returns how many frames. */

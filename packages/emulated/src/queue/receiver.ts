@@ -103,16 +103,13 @@ export class Receiver {
     for (;;) {
       let next = -1
       let nextRecord = -1
-      let earliest = now
       for (let i = 0; i < consumers.length; i++) {
         const record = consumers[i].peek()
-        if (record < 0) continue
-        const time = doubles[(record >> 3) + (RECORD_TIME >> 1)]
-        if (time < earliest || (time === earliest && next < 0)) {
-          next = i
-          nextRecord = record
-          earliest = time
-        }
+        if (record < 0 || doubles[timeOf(record)] > now) continue
+        // Compared in place: a local double that outlives its turn of the loop would be allocated.
+        if (next >= 0 && doubles[timeOf(record)] >= doubles[timeOf(nextRecord)]) continue
+        next = i
+        nextRecord = record
       }
       if (next < 0 || !this.#take(consumers[next], nextRecord, burst)) break
     }
@@ -208,4 +205,9 @@ export class Receiver {
     }
     if (flags & VLAN_TAGGED && columns & COLUMN_VLAN) burst.vlan[entry] = words[word + RECORD_VLAN]
   }
+}
+
+/** Index of a record's time of arrival among the doubles. */
+function timeOf(record: number): number {
+  return (record >> 3) + (RECORD_TIME >> 1)
 }

@@ -29,7 +29,7 @@ import {
 } from '../shared/packet-ring.ts'
 import type { PortView } from '../shared/port-view.ts'
 import { Forwarder } from './forwarder.ts'
-import { LinkTimer } from './link-timer.ts'
+import { ARRIVAL, LinkTimer } from './link-timer.ts'
 import { Packet } from './packet.ts'
 
 /** Outcome of `send`; anything >= 0 is the counter under which the packet is refused. */
@@ -41,10 +41,10 @@ export const FULL = -2
  * does the offloads, and copies the bytes once, into the ring of each queue that gets it.
  */
 export class Transmitter {
-  /** When the last packet that was sent has left the NIC. */
-  departure = 0
   /** Bytes of the last packet that was sent. */
   length = 0
+  /** When the last packet that was sent leaves the NIC. */
+  readonly timer: LinkTimer
   readonly #network: NetworkView
   readonly #queue: number
   readonly #kernel: MemoryKernel
@@ -56,11 +56,9 @@ export class Transmitter {
   readonly #packet: Packet
   readonly #forwarder: Forwarder
   readonly #segmenter: Segmenter
-  readonly #timer: LinkTimer
   /** Rings written since the last `publish`, by receiving queue. */
   readonly #dirty: Int32Array
   #dirtyCount = 0
-  #now = 0
   #timed = false
   #flowControl = false
 
@@ -86,7 +84,7 @@ export class Transmitter {
     this.#packet = new Packet(pool, memory, kernel, scratch)
     this.#forwarder = new Forwarder(network, port, queue, this.#packet)
     this.#segmenter = new Segmenter(memory, kernel, this.#packet.headers)
-    this.#timer = new LinkTimer(network, port)
+    this.timer = new LinkTimer(network, port)
     this.#dirty = new Int32Array(memory.layout.maxQueues)
   }
 
@@ -99,9 +97,8 @@ export class Transmitter {
 
   /** Before the first packet of a burst. `now` is 0 where the network needs no clock. */
   begin(now: number): void {
-    this.#now = now
-    this.departure = now
     this.#forwarder.begin(now)
+    this.timer.begin(now)
   }
 
   /** Sends the packet of `entries` entries at entry `i`, which `checkPacket` let pass. */
@@ -156,11 +153,10 @@ export class Transmitter {
     const { count, headerLength, segmentSize } = this.#segmenter
     if (segments) {
       const last = headerLength + this.#segmenter.payloadOf(count - 1)
-      this.#timer.depart(this.#now, count - 1, headerLength + segmentSize, last, target)
+      this.timer.depart(count - 1, headerLength + segmentSize, last, target)
     } else {
-      this.#timer.depart(this.#now, 0, 0, this.length, target)
+      this.timer.depart(0, 0, this.length, target)
     }
-    this.departure = this.#timer.departure
   }
 
   /** One packet, or a super-frame that the receiver takes whole. */
@@ -171,7 +167,7 @@ export class Transmitter {
     const tag = flags & VLAN_TAGGED ? burst.vlan[i] & 0xffff : -1
     const shift = this.#tagShift(port, tag)
     const length = this.length + shift
-    if (this.#timed) this.#timer.arrive(port, length)
+    if (this.#timed) this.timer.arrive(port, length)
     if (length > port.maxFrame && !whole) {
       this.#countDrop(queue, DROP_TOO_LONG)
       return
@@ -206,8 +202,8 @@ export class Transmitter {
       const payload = this.#segmenter.payloadOf(index)
       const length = headerLength + payload + shift
       if (this.#timed) {
-        this.#timer.departBehind(index, headerLength + segmentSize, headerLength + payload)
-        this.#timer.arrive(port, length)
+        this.timer.departBehind(index, headerLength + segmentSize, headerLength + payload)
+        this.timer.arrive(port, length)
       }
       if (length > port.maxFrame) {
         this.#countDrop(queue, DROP_TOO_LONG)
@@ -283,7 +279,7 @@ export class Transmitter {
     this.#words[word + RECORD_LENGTH] = length
     this.#words[word + RECORD_FLAGS] = flags
     this.#words[word + RECORD_HASH] = this.#forwarder.hashes[target]
-    this.#doubles[(word + RECORD_TIME) >> 1] = this.#timed ? this.#timer.arrival : this.#now
+    this.#doubles[(word + RECORD_TIME) >> 1] = this.timer.times[ARRIVAL]
   }
 
   #countDrop(queue: number, counter: number): void {

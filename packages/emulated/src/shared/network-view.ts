@@ -37,7 +37,7 @@ export class NetworkView {
     for (const port of ports) {
       port.decode(memory)
       if (!port.present) continue
-      if (port.latency > 0 || port.nsPerByte > 0) this.timed = true
+      if (port.timed) this.timed = true
       if (port.stamps) stamps = true
     }
     this.clocked = this.timed || stamps || memory.reference.agingMs > 0

@@ -57,9 +57,13 @@ export class PortView {
   ruleCount = 0
   /** Word offset of the indirection table. */
   indirection = 0
+  /** The link takes time. */
+  timed = false
+  /** The link has a bandwidth. */
+  paced = false
+  /** Indices among the network's doubles: fields that hold doubles would be allocated when they are read. */
   latency = 0
   nsPerByte = 0
-  /** Indices of the busy times among the doubles. */
   txBusy = 0
   rxBusy = 0
   promiscuous = false
@@ -98,8 +102,10 @@ export class PortView {
     this.rules = words[port + PORT_RULES]
     this.ruleCount = words[port + PORT_RULE_COUNT]
     this.indirection = port + PORT_INDIRECTION
-    this.latency = doubles[(port + PORT_LATENCY) >> 1]
-    this.nsPerByte = doubles[(port + PORT_NS_PER_BYTE) >> 1]
+    this.latency = (port + PORT_LATENCY) >> 1
+    this.nsPerByte = (port + PORT_NS_PER_BYTE) >> 1
+    this.paced = doubles[this.nsPerByte] > 0
+    this.timed = this.paced || doubles[this.latency] > 0
     this.txBusy = (port + PORT_TX_BUSY) >> 1
     this.rxBusy = (port + PORT_RX_BUSY) >> 1
     this.#decodeFilter(memory)
