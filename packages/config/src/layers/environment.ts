@@ -1,6 +1,6 @@
 import type { Layer } from './layer.ts'
 
-export const ENVIRONMENT_PREFIX = 'PARAKERNEL_'
+const ENVIRONMENT_PREFIX = 'PARAKERNEL_'
 /** Names the config file; not a setting. */
 export const ENVIRONMENT_FILE = 'PARAKERNEL_CONFIG'
 

@@ -19,7 +19,7 @@ export interface Layer {
 }
 
 /** Takes nested objects apart into paths. Lists, scalars and empty objects are values; `undefined` is absent. */
-export function flatten(value: unknown, origin: Origin, prefix = ''): Entry[] {
+function flatten(value: unknown, origin: Origin, prefix = ''): Entry[] {
   if (value === undefined) return []
   if (!isRecord(value) || (prefix !== '' && Object.keys(value).length === 0)) return [{ path: prefix, value, origin }]
   return Object.entries(value).flatMap(([key, inner]) =>

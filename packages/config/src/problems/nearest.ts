@@ -1,5 +1,5 @@
 /** Edit distance with transpositions of neighbours (optimal string alignment): `adress` is 1 from `address`. */
-export function distance(a: string, b: string): number {
+function distance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)]
   for (let i = 1; i <= a.length; i++) {
     const row = [i]

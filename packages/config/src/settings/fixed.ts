@@ -23,7 +23,7 @@ const MAX_BYTES = 2 ** 31
 const UNITS: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }
 
 /** `64MiB` in bytes; anything else as it is. */
-export function parseByteSize(value: unknown): unknown {
+function parseByteSize(value: unknown): unknown {
   const found = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\s*(KiB|MiB|GiB)$/.exec(value.trim()) : null
   return found === null ? value : Number(found[1]) * UNITS[found[2]]
 }
