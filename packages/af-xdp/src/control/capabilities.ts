@@ -1,6 +1,5 @@
 import type { NetCapabilities } from '@parakernel/hal'
-
-export const ETHERNET_HEADER = 14
+import { ETHERNET_HEADER } from '../ethernet.ts'
 
 /** What an AF_XDP socket does: whole frames in and out, one frame a packet, no offloads. */
 export function afXdpCapabilities(mtu: number, ringSize: number): NetCapabilities {

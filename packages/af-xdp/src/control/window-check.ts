@@ -1,6 +1,6 @@
 import { type FrameWindow, ParakernelError } from '@parakernel/hal'
 import { XDP_PACKET_HEADROOM } from '@parakernel/linux'
-import { ETHERNET_HEADER } from './capabilities.ts'
+import { ETHERNET_HEADER } from '../ethernet.ts'
 
 const PAGE = 4096
 
