@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { importWithJiti } from '../src/layers/file.ts'
 import { nearest } from '../src/problems/nearest.ts'
@@ -73,6 +74,14 @@ describe('third parties', () => {
     const { url } = createApplication({ '@acme/other': 'export const libos = {}' })
     expect(await problem('net-libos', '@acme/other', url)).toBe(
       '@acme/other is no libOS: it has no export "libos" of kind "net-libos"',
+    )
+  })
+
+  test('a package that was not built', async () => {
+    const application = createApplication({ '@parakernel/net': '' })
+    rmSync(join(application.directory, 'node_modules/@parakernel/net/index.js'))
+    expect(await problem('net-libos', 'net', application.url)).toMatch(
+      /^@parakernel\/net is installed but does not load: Cannot find module/,
     )
   })
 

@@ -20,8 +20,8 @@ export function resolvePackage(specifier: string, application: string): string |
   try {
     // By the package's own name for itself, so that the conditions of this process hold.
     return pathToFileURL(require.resolve(exports === undefined ? join(root, subpath) : specifier)).href
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_PACKAGE_PATH_NOT_EXPORTED') return undefined
+  } catch {
+    // It is there for `import` alone, or its file is missing: then the import says which.
     const target = pickForImport(subpath, exports)
     return target === undefined ? undefined : pathToFileURL(join(root, target)).href
   }
