@@ -100,7 +100,7 @@ export const optionSpecs: OptionSpecs = {
   sockets: { type: 'integer', min: 1, max: 65_535, default: 4096, description: 'Sockets of a partition' },
   receiveQueue: { type: 'integer', min: 1, max: 1e6, default: 256, description: 'Datagrams that wait for a pop' },
   arpEntries: { type: 'integer', min: 1, max: 65_536, default: 1024, description: 'Neighbours that are remembered' },
-  arpWaiting: { type: 'integer', min: 1, max: 4096, default: 16, description: 'Packets that wait for one neighbour' },
+  arpWaiting: { type: 'integer', min: 1, max: 4096, default: 64, description: 'Packets that wait for one neighbour' },
   arpRetry: { type: 'integer', min: 1, max: hour, default: 1000, description: 'Milliseconds between ARP requests' },
   arpTries: { type: 'integer', min: 1, max: 100, default: 3, description: 'ARP requests before giving up' },
   arpReachable: { type: 'integer', min: 1, max: hour, default: 30_000, description: 'Milliseconds an answer is fresh' },

@@ -1,4 +1,5 @@
 import type { FramePool } from '@parakernel/hal'
+import { type BlockSum, createBlockSum } from './checksum/block-sum.ts'
 
 /**
  * The bytes of a region under the three views that the codecs use; every position is an absolute address in the region.
@@ -9,12 +10,20 @@ export interface PacketMemory {
   readonly view: DataView
   /** For sums by 32-bit words; only aligned addresses. */
   readonly words: Uint32Array
+  /** For sums of long runs, where the memory is WebAssembly's. */
+  readonly sumBlocks: BlockSum | undefined
 }
 
 export function packetMemory(buffer: ArrayBufferLike): PacketMemory {
-  return { bytes: new Uint8Array(buffer), view: new DataView(buffer), words: new Uint32Array(buffer) }
+  return {
+    bytes: new Uint8Array(buffer),
+    view: new DataView(buffer),
+    words: new Uint32Array(buffer),
+    sumBlocks: undefined,
+  }
 }
 
 export function poolMemory(pool: FramePool): PacketMemory {
-  return { bytes: pool.bytes, view: pool.view, words: new Uint32Array(pool.window.region.buffer) }
+  const { buffer, memory } = pool.window.region
+  return { bytes: pool.bytes, view: pool.view, words: new Uint32Array(buffer), sumBlocks: createBlockSum(memory) }
 }

@@ -1,4 +1,4 @@
-import { PerformanceObserver } from 'node:perf_hooks'
+import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks'
 import { setImmediate as turn } from 'node:timers/promises'
 import { MonotonicClock, NetBurst } from '@parakernel/hal'
 import { DatagramBurst, parseIpv4, REPLY_HEADROOM } from '@parakernel/queue'
@@ -11,18 +11,23 @@ const PACKETS = 1_048_576
 
 /** Runs `round` until it has moved `PACKETS` packets, and counts the garbage collections meanwhile. */
 async function collections(round: () => number): Promise<number> {
-  for (let i = 0; i < 10_000; i++) round()
+  // The optimizer works beside us: on a busy machine it takes its time.
+  for (let i = 0; i < 20_000; i++) round()
   let count = 0
-  const observer = new PerformanceObserver((list) => {
-    count += list.getEntries().length
-  })
+  const note = (entries: readonly PerformanceEntry[]) => {
+    // Steps of incremental marking follow from time and from the memory of earlier tests, not from what is allocated here.
+    for (const { detail } of entries as unknown as { detail: { kind: number } }[]) {
+      if (detail.kind !== constants.NODE_PERFORMANCE_GC_INCREMENTAL) count++
+    }
+  }
+  const observer = new PerformanceObserver((list) => note(list.getEntries()))
   globalThis.gc?.()
   await turn()
   observer.observe({ entryTypes: ['gc'] })
   let moved = 0
   while (moved < PACKETS) moved += round()
   await turn()
-  count += observer.takeRecords().length
+  note(observer.takeRecords())
   observer.disconnect()
   return count
 }
@@ -33,7 +38,7 @@ async function machine(machines: Machines, address: string, mac: string, offload
   return machines.add({ options: { address: `${address}/24`, addressCheck: 'none' }, nic, debug: false })
 }
 
-describe('the fast path allocates nothing', () => {
+describe('the fast path allocates nothing', { timeout: 120_000 }, () => {
   for (const offload of [true, false]) {
     it(`for a million echoed datagrams, checksums ${offload ? 'by the device' : 'in software'}`, async () => {
       const machines = new Machines(new MonotonicClock())

@@ -1,7 +1,8 @@
+import { createPlainWindow, FramePool } from '@parakernel/hal'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fold, pseudoHeaderSum, sumBytes } from '../src/checksum/internet-checksum.ts'
-import { internetChecksum, updateChecksum } from '../src/index.ts'
+import { internetChecksum, poolMemory, updateChecksum } from '../src/index.ts'
 import { hex, memoryOf, slowChecksum } from './support/frames.ts'
 
 describe('the Internet checksum', () => {
@@ -23,6 +24,27 @@ describe('the Internet checksum', () => {
       }),
       { numRuns: 2000 },
     )
+  })
+
+  it('agrees over a region too, where long runs are summed by blocks', () => {
+    const pool = new FramePool(createPlainWindow(64))
+    const memory = poolMemory(pool)
+    expect(memory.sumBlocks).toBeTypeOf('function')
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 2000 }),
+        fc.integer({ min: 0, max: 31 }),
+        fc.integer(),
+        (length, at, seed) => {
+          const bytes = Uint8Array.from({ length }, (_, i) => Math.imul(seed + i, 0x9e3779b1) >>> 24)
+          memory.bytes.set(bytes, at)
+          expect(internetChecksum(memory, at, length)).toBe(slowChecksum(bytes))
+        },
+      ),
+      { numRuns: 2000 },
+    )
+    memory.bytes.fill(0xff, 0, 65_535)
+    expect(internetChecksum(memory, 0, 65_535)).toBe(slowChecksum(new Uint8Array(65_535).fill(0xff)))
   })
 
   it('does not overflow over 64 KiB of ones', () => {

@@ -1,5 +1,5 @@
 import type { NicOptions } from '@parakernel/emulated'
-import { CHECKSUM_WANTED } from '@parakernel/hal'
+import { assertNoLeaks, CHECKSUM_WANTED, SEGMENT_UDP } from '@parakernel/hal'
 import { describe, expect, it } from 'vitest'
 import type { NetOptions } from '../src/index.ts'
 import { hex, slowChecksum, udpFrame } from './support/frames.ts'
@@ -87,6 +87,35 @@ describe('checksums', () => {
     const { machines, wire } = await echo({}, { checksumVerify: false })
     expect(wire.exchange(udpFrame({ payload, udpChecksum: 0x0a00 + 2 + 0x0a00 + 1 + 17 + 19 }))).toEqual([])
     await machines.close()
+  })
+})
+
+describe('a super-frame', () => {
+  it('that the device passes whole is cut into its datagrams', async () => {
+    const bench = await stackAndWire({}, { nic: { receiveSegmentation: true }, wireNic: { checksumCompute: true } })
+    const { machines, machine, libos, wire } = bench
+    const qd = libos.socket('datagram')
+    libos.bind(qd, { address: '0.0.0.0', port: 7 })
+    const data = Uint8Array.from({ length: 1600 }, (_, i) => (i * 5) & 255)
+    wire.send(udpFrame({ payload: data }), (burst) => {
+      burst.flags[0] |= SEGMENT_UDP | CHECKSUM_WANTED
+      burst.segmentSize[0] = 500
+      burst.headerLength[0] = 42
+      burst.checksumStart[0] = 34
+      burst.checksumOffset[0] = 6
+    })
+    machines.run(1e6)
+    const pieces = [0, 1, 2, 3].map(() => {
+      const completion = machine.runtime.wait(libos.pop(qd), 0)
+      if (completion.kind !== 'pop') throw new Error(completion.kind)
+      const bytes = completion.sga.toBytes()
+      completion.sga.free()
+      return bytes
+    })
+    expect(pieces.map((piece) => piece.length)).toEqual([500, 500, 500, 100])
+    expect(Uint8Array.from(pieces.flatMap((piece) => [...piece]))).toEqual(data)
+    await machines.close()
+    assertNoLeaks(machine.pool)
   })
 })
 

@@ -79,6 +79,7 @@ export class Input implements SlowPath {
   packet(burst: NetBurst, i: number, link: Link, now: number): number {
     const { pool, memory, counters } = this.#interface
     const entries = packetEntries(burst, i)
+    this.#interface.timersMoved = true
     const incoming = this.#incoming
     const flags = burst.flags[i]
     incoming.flags = flags

@@ -34,6 +34,8 @@ export class NetInterface {
    * for every packet is an allocation for every packet.
    */
   readonly time = new Float64Array(1)
+  /** Set by whatever may have moved the next time at which a protocol has something to do: the fast path never does. */
+  timersMoved = false
   readonly random: RandomSource
   readonly clock: Clock
   readonly links: readonly Link[]

@@ -90,7 +90,7 @@ export class NetLibOS implements NetworkLibOS, Pollable, QueueOwner {
     this.#polling = true
     const work = this.#stack.poll(now)
     this.#polling = false
-    if (work > 0) this.#schedule()
+    if (this.#stack.interface.timersMoved) this.#schedule()
     return work
   }
 
@@ -289,7 +289,7 @@ export class NetLibOS implements NetworkLibOS, Pollable, QueueOwner {
       udpOutput.send(socket, frame[i], address[i], length[i], peerAddress[i], peerPort[i], 0)
     }
     if (!this.#polling) this.#stack.flush()
-    this.#schedule()
+    if (this.#stack.interface.timersMoved) this.#schedule()
     return i
   }
 
@@ -482,6 +482,7 @@ export class NetLibOS implements NetworkLibOS, Pollable, QueueOwner {
 
   /** Keeps one timer of the loop at the earliest time that a protocol waits for. */
   #schedule(): void {
+    this.#stack.interface.timersMoved = false
     const next = this.#stack.nextTimer()
     if (next === this.#timerAt || this.#closed) return
     this.loop.timers.cancel(this.#timer)

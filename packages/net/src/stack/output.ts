@@ -244,6 +244,7 @@ export class Output {
     let neighbor = this.#lastNeighbor
     if (neighbor === undefined || neighbor.address !== nextHop || !neighbor.isFresh(iface.time)) {
       neighbor = this.#arp.neighbors.use(nextHop, iface.time[0])
+      iface.timersMoved = true
       this.#lastNeighbor = neighbor
     }
     if (neighbor.usable) return this.#transmit(link, frame, packet, total, neighbor.high, neighbor.low, offload)
