@@ -133,7 +133,7 @@ describe('a worker partition', () => {
     const call = partition.call('later', 60_000)
     expect(await partition.exited).toMatchObject({
       kind: 'crashed',
-      error: { message: expect.stringContaining('thrown in the loop') },
+      error: { code: 'EIO', message: expect.stringContaining('thrown in the loop') },
     })
     await expect(call).rejects.toMatchObject({ code: 'ENXIO' })
     expect(await partition.stop()).toMatchObject({ kind: 'crashed' })

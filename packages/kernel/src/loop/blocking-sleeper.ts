@@ -60,11 +60,12 @@ export class BlockingSleeper {
       this.#words[0].sleep(this.#sequences[0], duration / 1e6)
       return
     }
-    this.#poller.wait(duration)
-    for (let i = 0; i < this.#words.length; i++) {
-      this.#words[i].cancel()
-      this.#host?.readEventFd(this.#words[i].eventFd)
+    try {
+      this.#poller.wait(duration)
+    } finally {
+      this.cancel()
     }
+    for (let i = 0; i < this.#words.length; i++) this.#host?.readEventFd(this.#words[i].eventFd)
   }
 
   close(): void {
