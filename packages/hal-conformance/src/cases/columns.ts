@@ -10,15 +10,12 @@ import {
   COLUMN_TIMESTAMP,
   COLUMN_VLAN,
   NetBurst,
-  SEGMENT_TCP4,
-  SEGMENT_TCP6,
-  SEGMENT_UDP,
   VLAN_TAGGED,
 } from '@parakernel/hal'
 import { expect } from 'vitest'
 import { capable, type Group, incapable, unless } from '../case.ts'
 import type { Fixture } from '../fixture.ts'
-import { HEADERS, udpChecksumHolds } from '../packets.ts'
+import { udpChecksumHolds } from '../packets.ts'
 import { expectRefused } from './descriptors.ts'
 
 const computes = ({ device }: Fixture) => device.capabilities.checksum.computes
@@ -147,91 +144,6 @@ export const columns: Group = {
         expect((received.flags & CHECKSUM_PARTIAL) !== 0).toBe(marked)
       },
     },
-    {
-      title: 'cuts a UDP super-frame into segments',
-      unless: capable(
-        'UDP segmentation',
-        ({ device }) => (device.capabilities.transmitSegmentation & SEGMENT_UDP) !== 0,
-      ),
-      run: async (session) => {
-        const queue = await session.open()
-        const burst = session.burst(1)
-        const packet = session.outbound(HEADERS + 1000, { checksum: 'partial' })
-        session.load(queue, burst, packet)
-        burst.flags[0] |= SEGMENT_UDP | CHECKSUM_WANTED
-        burst.checksumStart[0] = 34
-        burst.checksumOffset[0] = 6
-        burst.segmentSize[0] = 300
-        burst.headerLength[0] = HEADERS
-        expect(queue.transmit(burst)).toBe(1)
-        expect(burst.refused).toBe(0)
-        // Only the first segment carries the stamp of the suite, so that all of the wire's packets are looked at.
-        const segments: Uint8Array[] = []
-        await session.until('four segments', async () => {
-          queue.reap()
-          for (let one = await session.wire.receive(); one !== undefined; one = await session.wire.receive()) {
-            segments.push(one)
-          }
-          return segments.length >= 4
-        })
-        expect(segments.map((segment) => segment.length - HEADERS)).toEqual([300, 300, 300, 100])
-        for (const segment of segments) {
-          const view = new DataView(segment.buffer, segment.byteOffset)
-          expect(view.getUint16(16)).toBe(segment.length - 14)
-          expect(view.getUint16(38)).toBe(segment.length - 34)
-          expect(udpChecksumHolds(segment)).toBe(true)
-        }
-        expect(Buffer.concat(segments.map((segment) => segment.subarray(HEADERS)))).toEqual(
-          Buffer.from(packet.subarray(HEADERS)),
-        )
-      },
-    },
-    {
-      title: 'refuses a super-frame that makes no sense',
-      unless: capable(
-        'UDP segmentation',
-        ({ device }) => (device.capabilities.transmitSegmentation & SEGMENT_UDP) !== 0,
-      ),
-      run: async (session) => {
-        const queue = await session.open()
-        for (const [size, headers, counter] of [
-          [0, HEADERS, 'txInvalidDescriptors'],
-          [-5, HEADERS, 'txInvalidDescriptors'],
-          [300, 0, 'txInvalidDescriptors'],
-          [300, 2000, 'txInvalidDescriptors'],
-          [session.device.capabilities.maxPacket, HEADERS, 'txTooLong'],
-        ] as const) {
-          const burst = session.burst(1)
-          session.load(queue, burst, session.outbound(1042))
-          burst.flags[0] |= SEGMENT_UDP
-          burst.segmentSize[0] = size
-          burst.headerLength[0] = headers
-          await expectRefused(session, queue, burst, [0], counter, 1)
-        }
-      },
-    },
-    ...(
-      [
-        ['TCP over IPv4', SEGMENT_TCP4],
-        ['TCP over IPv6', SEGMENT_TCP6],
-        ['UDP', SEGMENT_UDP],
-      ] as const
-    ).map(([what, flag]) => ({
-      title: `refuses ${what} segmentation that it does not do`,
-      unless: incapable(
-        `${what} segmentation`,
-        ({ device }) => (device.capabilities.transmitSegmentation & flag) !== 0,
-      ),
-      run: async (session: Parameters<Group['cases'][number]['run']>[0]) => {
-        const queue = await session.open()
-        const burst = new NetBurst(1, ALL_COLUMNS)
-        session.load(queue, burst, session.outbound(1000))
-        burst.flags[0] |= flag
-        burst.segmentSize[0] = 300
-        burst.headerLength[0] = HEADERS
-        await expectRefused(session, queue, burst, [0], 'txUnsupported', 1)
-      },
-    })),
     {
       title: 'takes a tag out of received packets, and puts one into transmitted ones',
       unless: capable('VLAN column', column(COLUMN_VLAN)),

@@ -6,9 +6,9 @@ import { descriptors } from './descriptors.ts'
 import { lifeCycle } from './life-cycle.ts'
 import { pressure } from './pressure.ts'
 import { receiveFilter } from './receive-filter.ts'
+import { segmentation } from './segmentation.ts'
 import { statistics } from './statistics.ts'
 import { steering } from './steering.ts'
-import { tcpSegmentation } from './tcp-segmentation.ts'
 import { traffic } from './traffic.ts'
 import { wakeUps } from './wake-ups.ts'
 import { workers } from './workers.ts'
@@ -19,7 +19,7 @@ export const groups: readonly Group[] = [
   traffic,
   descriptors,
   columns,
-  tcpSegmentation,
+  segmentation,
   chained,
   pressure,
   wakeUps,

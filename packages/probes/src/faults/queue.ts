@@ -22,6 +22,7 @@ import {
 } from '@parakernel/hal'
 import { ForwardingQueue } from '../forwarding-queue.ts'
 import { DelayLine } from './delay-line.ts'
+import { copyPacket, flipBit, ownsAll, packetBytes } from './packet.ts'
 import { FaultPath, RECEIVE, TRANSMIT } from './path.ts'
 import type { FaultSettings } from './settings.ts'
 
@@ -151,12 +152,12 @@ export class FaultQueue extends ForwardingQueue {
       return
     }
     if (spoilt) {
-      this.#flip(arrived, at, path.bit(bytes))
+      flipBit(this.pool, arrived, at, path.bit(bytes))
       // A bit that flips on the way is not one that the device has vouched for.
       arrived.flags[at] &= ~(CHECKSUM_VERIFIED | CHECKSUM_PARTIAL)
     }
     path.line.add(arrived, at, entries)
-    if (!twice || !this.#copy(arrived, at, entries)) return
+    if (!twice || !copyPacket(this.pool, arrived, at, entries, this.#packet)) return
     path.line.add(this.#packet, 0, entries)
     this.#counted[RX_PACKETS]++
     this.#counted[RX_BYTES] += bytes
@@ -178,13 +179,13 @@ export class FaultQueue extends ForwardingQueue {
     let source = burst
     let from = at
     // Readers may share the frames, and then the bit has to flip in a copy. Without a free frame it does not flip.
-    if (spoilt && (this.#ownsAll(burst, at, entries) || this.#copy(burst, at, entries))) {
-      if (!this.#ownsAll(burst, at, entries)) {
+    if (spoilt && (ownsAll(this.pool, burst, at, entries) || copyPacket(this.pool, burst, at, entries, this.#packet))) {
+      if (!ownsAll(this.pool, burst, at, entries)) {
         for (let i = at; i < at + entries; i++) this.pool.release(burst.frame[i])
         source = this.#packet
         from = 0
       }
-      this.#flip(source, from, path.bit(bytes))
+      flipBit(this.pool, source, from, path.bit(bytes))
     }
     this.#lendToLine(source, from, entries, spoilt)
     if (!twice) return
@@ -234,36 +235,6 @@ export class FaultQueue extends ForwardingQueue {
     }
   }
 
-  /** Copies a packet into fresh frames, as the packet in `#packet`; false when there are not enough. */
-  #copy(source: NetBurst, at: number, entries: number): boolean {
-    const { pool } = this
-    const packet = this.#packet
-    for (let i = 0; i < entries; i++) {
-      const frame = pool.allocateForDevice()
-      if (frame < 0) {
-        for (let made = 0; made < i; made++) pool.release(packet.frame[made])
-        return false
-      }
-      packet.copyEntry(i, source, at + i)
-      packet.frame[i] = frame
-      const from = pool.address(source.frame[at + i]) + source.offset[at + i]
-      pool.bytes.copyWithin(pool.address(frame) + source.offset[at + i], from, from + source.length[at + i])
-    }
-    return true
-  }
-
-  #ownsAll(burst: NetBurst, at: number, entries: number): boolean {
-    for (let i = at; i < at + entries; i++) if (this.pool.count(burst.frame[i]) !== 1) return false
-    return true
-  }
-
-  #flip(burst: NetBurst, start: number, bit: number): void {
-    let at = bit >> 3
-    let i = start
-    while (at >= burst.length[i]) at -= burst.length[i++]
-    this.pool.bytes[this.pool.address(burst.frame[i]) + burst.offset[i] + at] ^= 1 << (bit & 7)
-  }
-
   #loseReceived(burst: NetBurst, at: number, entries: number, bytes: number): void {
     for (let i = at; i < at + entries; i++) this.pool.release(burst.frame[i])
     this.#counted[RX_PACKETS]--
@@ -305,10 +276,4 @@ export class FaultQueue extends ForwardingQueue {
     leaving.count = 0
     this.#leavingFrom = 0
   }
-}
-
-function packetBytes(burst: NetBurst, at: number, entries: number): number {
-  let bytes = 0
-  for (let i = at; i < at + entries; i++) bytes += burst.length[i]
-  return bytes
 }
