@@ -3,12 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs'
 /** Kernel ticks a second: USER_HZ, fixed by the ABI of /proc. */
 const HZ = 100
 
-/** CPU seconds that a process with all its threads has used. */
+/** CPU seconds that a process with all its threads has used: the scheduler's own account, in nanoseconds, not in ticks. */
 export function processCpu(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  // The name, in parentheses, may hold blanks.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / HZ
+  let nanoseconds = 0
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    nanoseconds += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ')[0])
+  }
+  return nanoseconds / 1e9
 }
 
 /** CPU seconds that the whole machine was not idle, interrupts included. */

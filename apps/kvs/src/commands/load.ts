@@ -19,7 +19,7 @@ export async function load(argv: readonly string[]): Promise<void> {
     {
       name: 'kvs load',
       summary: 'loads a server over a UDP socket of this host, and checks every value.',
-      examples: ['kvs load --server 10.0.0.1 --workload ycsb-b --duration 10', 'kvs load --rate 100000 --json'],
+      examples: ['kvs load --server 10.0.0.1 --workload ycsb-b --duration 10', 'kvs load --app.rate 100000 --json'],
     },
     argv,
     // Nothing is composed here, so no backend has to be installed or configured.

@@ -24,7 +24,12 @@ export async function run(argv: readonly string[]): Promise<void> {
     {
       name: 'kvs run',
       summary: 'starts a server and a load against it, checks every value, and writes a report.',
-      examples: ['kvs', 'kvs run --partitions 2 --workload ycsb-a', 'kvs run --libos host', 'kvs run --rate 500000'],
+      examples: [
+        'kvs',
+        'kvs run --partitions 2 --workload ycsb-a',
+        'kvs run --libos host',
+        'kvs run --app.rate 500000',
+      ],
     },
     argv,
     { partitions },

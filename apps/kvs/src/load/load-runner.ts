@@ -55,6 +55,8 @@ const KIND_FILL = 3
 const POLL_PERIOD = 2e6
 /** Nanoseconds between greetings until somebody answers. */
 const HELLO_PERIOD = 10e6
+/** Open loop: nanoseconds that an operation waits for others to share its datagram. Part of its latency. */
+const LINGER = 20e3
 /** Operations that one round starts, so that responses are read in between. */
 const ROUND = 256
 /** Milliseconds that the last answers are waited for. */
@@ -96,6 +98,7 @@ export class LoadRunner {
   #endsAt = Infinity
   #scheduled = 0
   #nextPoll = 0
+  #flushedAt = 0
   #nextCounters = 0
   #now = 0
   /** Nanoseconds between operations in the open loop. */
@@ -201,7 +204,11 @@ export class LoadRunner {
       if (interval > 0) this.#scheduled += interval
       started++
     }
-    this.engine.flush()
+    // A schedule brings operations one by one: they wait a little for company, as a batching client's would.
+    if (interval === 0 || now - this.#flushedAt >= LINGER) {
+      this.#flushedAt = now
+      this.engine.flush()
+    }
     return started
   }
 
