@@ -59,7 +59,12 @@ function record(name: string, rate: number): void {
   else samples.push(rate)
 }
 
-const median = (samples: number[]) => [...samples].sort((a, b) => a - b)[samples.length >> 1]
+function median(samples: number[]): number {
+  const sorted = [...samples].sort((a, b) => a - b)
+  const half = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2
+}
+
 const cell = (name: string) => {
   const samples = rows.get(name)
   return samples === undefined ? '-' : `${Math.max(...samples).toFixed(1)} (${median(samples).toFixed(1)})`
