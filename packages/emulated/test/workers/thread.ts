@@ -3,7 +3,8 @@ import { attachNetQueue, FramePool, MonotonicClock, NetBurst, type NetQueueGrant
 
 interface Task {
   readonly grant: NetQueueGrant
-  readonly role: 'send' | 'check' | 'flood'
+  /** `drip` sends a packet every few milliseconds, and like `flood` never ends. */
+  readonly role: 'send' | 'check' | 'flood' | 'drip'
   readonly count: number
   readonly to: readonly number[]
 }
@@ -49,9 +50,12 @@ if (role === 'check') {
   }
 } else {
   let next = 0
-  while (done < count || role === 'flood') {
+  const pause = new Int32Array(new SharedArrayBuffer(4))
+  const size = role === 'drip' ? 1 : 32
+  while (done < count || role !== 'send') {
     burst.count = 0
-    for (let i = 0; i < 32 && (next < count || role === 'flood'); i++) {
+    if (role === 'drip') Atomics.wait(pause, 0, 0, 3)
+    for (let i = 0; i < size && (next < count || role !== 'send'); i++) {
       const frame = pool.allocate()
       write(frame, next++)
       burst.push(frame, pool.headroom, LENGTH)
@@ -61,7 +65,7 @@ if (role === 'check') {
       at += taken
       done += taken
       // The other side may share this core.
-      if (taken === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0.05)
+      if (taken === 0) Atomics.wait(pause, 0, 0, 0.05)
     }
   }
 }
