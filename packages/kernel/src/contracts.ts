@@ -114,7 +114,7 @@ export interface PartitionPlan<Data = unknown> {
   readonly name: string
   readonly index: number
   readonly partitions: number
-  /** Module with the export `partition`. */
+  /** Module with the export `partition`, by URL: it is imported from this package, in the partition's thread. */
   readonly module: string
   readonly grants: readonly NetQueueGrant[]
   readonly window: NetQueueGrant['window']
@@ -124,7 +124,7 @@ export interface PartitionPlan<Data = unknown> {
   /** Core to pin the thread to, or undefined. */
   readonly cpu: number | undefined
   readonly wait: WaitPolicy
-  /** Module with the export `host` (a `Host`), or undefined to run without one. */
+  /** Module with the export `host` (a `Host`), by URL, or undefined to run without one. */
   readonly hostModule: string | undefined
   readonly deviceReserve?: number
   readonly debugFrames?: boolean
