@@ -109,8 +109,8 @@ export const optionSpecs: OptionSpecs = {
   rss: { type: 'boolean', default: true, description: 'Spreads packets over queues by the Toeplitz hash' },
   rssKey: {
     type: 'string',
-    description: 'Key of the Toeplitz hash, 40 bytes; the one of Microsoft’s verification suite when absent',
-    form: { example: '6d5a…', pattern: /^[0-9a-f]{80}$/i },
+    description: 'Key of the Toeplitz hash, 40 bytes; that of the published RSS verification suite when absent',
+    form: { example: '6d5a56da and 72 more digits', pattern: /^[0-9a-f]{80}$/i },
   },
   receiveFilter: { type: 'boolean', default: true, description: 'The receive filter can be changed' },
 }
