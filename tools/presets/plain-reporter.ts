@@ -1,11 +1,11 @@
 import type { Reporter, TestModule } from 'vitest/node'
 
-/** Prints each skipped test with its reason, then the one line that CI reads: `N passed, N failed, N skipped`. */
+/** Prints why tests were skipped, and then the one line that CI reads: `N passed, N failed, N skipped`. */
 export default class PlainReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     let passed = 0
     let failed = 0
-    let skipped = 0
+    const skipped = new Map<string, string[]>()
     for (const module of modules) {
       const before = failed
       for (const test of module.children.allTests()) {
@@ -13,14 +13,20 @@ export default class PlainReporter implements Reporter {
         if (result.state === 'passed') passed++
         else if (result.state === 'failed') failed++
         else {
-          skipped++
-          const note = 'note' in result && result.note ? result.note : 'no reason given'
-          console.log(`skipped: ${test.fullName} (${note})`)
+          const reason = ('note' in result && result.note) || 'no reason given'
+          const names = skipped.get(reason) ?? []
+          names.push(`${module.project.name}: ${test.fullName}`)
+          skipped.set(reason, names)
         }
       }
       // A module that does not load has no tests at all, and must not pass for that.
       if (!module.ok() && failed === before) failed++
     }
-    console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`)
+    let total = 0
+    for (const [reason, names] of skipped) {
+      total += names.length
+      console.log(`skipped ${names.length}, because ${reason}: ${names[0]}${names.length > 1 ? ', and others' : ''}`)
+    }
+    console.log(`\n${passed} passed, ${failed} failed, ${total} skipped`)
   }
 }

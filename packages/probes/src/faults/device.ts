@@ -1,9 +1,9 @@
 import type { NetDecorator, NetDevice, NetQueueGrant } from '@parakernel/hal'
-import { ForwardingDevice } from '../forwarding-device.ts'
 import { type ProbeGrant, wrapGrant } from '../grant.ts'
+import { ProbeDevice } from '../probe-device.ts'
 import { type FaultOptions, type FaultSettings, faultOptions, faultSettings } from './settings.ts'
 
-class FaultDevice extends ForwardingDevice<FaultSettings> {
+class FaultDevice extends ProbeDevice<FaultSettings> {
   readonly #settings: FaultSettings
 
   constructor(inner: NetDevice, settings: FaultSettings) {

@@ -10,9 +10,9 @@ import {
   ParakernelError,
   VirtualClock,
 } from '@parakernel/hal'
-import { ForwardingDevice } from '../forwarding-device.ts'
 import { type ProbeGrant, wrapGrant } from '../grant.ts'
 import { MODULE } from '../module.ts'
+import { ProbeDevice } from '../probe-device.ts'
 import { ByteRing, byteRingBuffer } from './byte-ring.ts'
 import { fileHeader } from './format.ts'
 import { checkPcapOptions, type PcapOptions, type PcapSettings, pcapOptions } from './settings.ts'
@@ -27,7 +27,7 @@ interface Capture {
 }
 
 /** A device whose queues are captured, each to a file that is opened with its first grant and closed with the device. */
-export class PcapDevice extends ForwardingDevice<PcapSettings> {
+export class PcapDevice extends ProbeDevice<PcapSettings> {
   readonly #options: Required<Omit<PcapOptions, 'enabled'>>
   readonly #context: BackendContext
   readonly #bell = new SharedArrayBuffer(64)

@@ -6,14 +6,14 @@ import {
   type NetQueueGrant,
   ParakernelError,
 } from '@parakernel/hal'
-import { ForwardingDevice } from '../forwarding-device.ts'
 import { type ProbeGrant, wrapGrant } from '../grant.ts'
+import { ProbeDevice } from '../probe-device.ts'
 import { type ChromeEvent, chromeTrace } from './chrome-trace.ts'
 import { RecordRing, recordRingBuffer } from './record-ring.ts'
 import { eventsKept, type TraceOptions, type TraceSettings, traceOptions } from './settings.ts'
 
 /** A device whose queues note what they do. The rings are shared, so that a holder that is killed leaves its trace. */
-export class TraceDevice extends ForwardingDevice<TraceSettings> {
+export class TraceDevice extends ProbeDevice<TraceSettings> {
   readonly file: string
   readonly #events: number
   readonly #context: BackendContext

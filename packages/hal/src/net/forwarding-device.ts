@@ -1,17 +1,11 @@
-import type {
-  FrameWindow,
-  MacAddress,
-  NetCapabilities,
-  NetDevice,
-  NetDeviceEvent,
-  NetQueueGrant,
-  NetStatistics,
-  SteeringRule,
-} from '@parakernel/hal'
-import type { ProbeGrant } from './grant.ts'
+import type { FrameWindow } from '../memory/frame-window.ts'
+import type { NetCapabilities } from './capabilities.ts'
+import type { NetDevice, NetDeviceEvent, NetQueueGrant, SteeringRule } from './device.ts'
+import type { MacAddress } from './mac-address.ts'
+import type { NetStatistics } from './statistics.ts'
 
-/** The control half that every probe shares: all calls go to the wrapped device, grants are wrapped on their way out. */
-export abstract class ForwardingDevice<Settings> implements NetDevice {
+/** Hands every call to another device: what a decorator extends, to change only what it is about. */
+export class ForwardingDevice implements NetDevice {
   protected readonly inner: NetDevice
 
   constructor(inner: NetDevice) {
@@ -42,12 +36,12 @@ export abstract class ForwardingDevice<Settings> implements NetDevice {
     return this.inner.capabilities
   }
 
-  grant(queue: number, window: FrameWindow): ProbeGrant<Settings> {
-    return this.wrap(this.inner.grant(queue, window))
+  grant(queue: number, window: FrameWindow): NetQueueGrant {
+    return this.inner.grant(queue, window)
   }
 
   reclaim(grant: NetQueueGrant): void {
-    this.inner.reclaim((grant as ProbeGrant<Settings>).transport.inner)
+    this.inner.reclaim(grant)
   }
 
   steer(rule: SteeringRule): void {
@@ -73,6 +67,4 @@ export abstract class ForwardingDevice<Settings> implements NetDevice {
   close(): Promise<void> {
     return this.inner.close()
   }
-
-  protected abstract wrap(grant: NetQueueGrant): ProbeGrant<Settings>
 }
