@@ -59,6 +59,11 @@ export const APP_SPECS: OptionSpecs = {
   outstanding: { type: 'integer', min: 1, max: 65_536, default: 512, description: 'operations on their way at most' },
   batch: { type: 'integer', min: 1, max: 60, default: 16, description: 'operations in a datagram at most' },
   seed: { type: 'integer', min: 1, default: 1, description: 'seed of the load' },
+  verify: {
+    type: 'boolean',
+    default: false,
+    description: 'read every key once before the measurement',
+  },
   report: {
     type: 'string',
     default: './parakernel-report.html',
@@ -81,6 +86,7 @@ export interface AppSettings {
   readonly outstanding: number
   readonly batch: number
   readonly seed: number
+  readonly verify: boolean
   readonly report: string
   readonly server: string
   readonly json: boolean

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram'
 import { createConnection, type Socket } from 'node:net'
 
 /** What a batch came to. */
-export interface BatchResult {
+interface BatchResult {
   /** Operations answered. */
   readonly answered: number
   readonly wrong: number

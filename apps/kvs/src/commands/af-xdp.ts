@@ -83,6 +83,7 @@ function loadFlags(app: AppSettings): string[] {
     'outstanding',
     'batch',
     'seed',
+    'verify',
     'report',
   ] as const) {
     flags.push(`--app.${name}`, `${app[name]}`)

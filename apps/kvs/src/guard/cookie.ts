@@ -1,7 +1,7 @@
 import { SipHash } from './siphash.ts'
 
 /** Nanoseconds for which a cookie is handed out; one stays good for one to two of these. */
-export const COOKIE_EPOCH = 64e9
+const COOKIE_EPOCH = 64e9
 
 /**
  * Stateless proof that a peer receives what is sent to its address: a keyed hash over address, port and epoch. Whoever

@@ -31,7 +31,7 @@ export class Dataset {
   readonly writing: Uint8Array
   /** 1 after a write was sent more than once: an early copy may still arrive and bring an old version back. */
   readonly ambiguous: Uint8Array
-  /** Values of fewer than 8 bytes have no room for a checksum. */
+  /** Whole words of a value. */
   readonly #words: number
 
   /** @param valueBytes at least 8 */
@@ -97,10 +97,5 @@ export class Dataset {
     }
     if (difference !== 0 || version === 0 || version > this.issued[key]) return READ_WRONG
     return version < floor ? READ_STALE : READ_RIGHT
-  }
-
-  /** The version of a value that `check` found right. */
-  versionOf(words: Int32Array, w: number): number {
-    return words[w] >>> 0
   }
 }

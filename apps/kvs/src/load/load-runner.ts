@@ -7,6 +7,8 @@ import type { ResponseReader } from '../protocol/native/response-reader.ts'
 import { Dataset, READ_STALE, READ_WRONG } from './dataset.ts'
 import type { KeyChoice } from './key-choice.ts'
 import {
+  L_CHECK_MISSES,
+  L_CHECKED,
   L_FILLED,
   L_HITS,
   L_MISSES,
@@ -44,6 +46,8 @@ export interface LoadOptions {
   /** Milliseconds until an unanswered operation is sent again; default 50. */
   readonly timeout?: number
   readonly partitions?: number
+  /** Reads every key once between filling and measuring; default false. */
+  readonly verify?: boolean
 }
 
 const KIND_READ = 0
@@ -51,6 +55,8 @@ const KIND_WRITE = 1
 /** First half of a read-modify-write. */
 const KIND_MODIFY = 2
 const KIND_FILL = 3
+/** Reads a key back after filling. */
+const KIND_CHECK = 4
 /** Nanoseconds between looks for overdue requests. */
 const POLL_PERIOD = 2e6
 /** Nanoseconds between greetings until somebody answers. */
@@ -93,6 +99,7 @@ export class LoadRunner {
   #freeCount: number
 
   #nextFill = 0
+  #nextCheck = 0
   #nextHello = 0
   #startedAt = 0
   #endsAt = Infinity
@@ -184,7 +191,16 @@ export class LoadRunner {
       started++
     }
     this.engine.flush()
-    if (this.#nextFill === this.#options.keys && this.engine.outstanding === 0) {
+    if (this.#nextFill === this.#options.keys && (this.#nextCheck > 0 || this.engine.outstanding === 0)) {
+      while (this.#options.verify === true && this.#nextCheck < this.#options.keys && started < ROUND) {
+        if (!this.#start(KIND_CHECK, this.#nextCheck, now)) break
+        this.#nextCheck++
+        started++
+      }
+      this.engine.flush()
+    }
+    const checked = this.#options.verify !== true || this.#nextCheck === this.#options.keys
+    if (this.#nextFill === this.#options.keys && checked && this.engine.outstanding === 0) {
       this.#startedAt = now
       this.#scheduled = now
       this.#endsAt = now + this.#options.duration * 1e6
@@ -244,7 +260,7 @@ export class LoadRunner {
     this.#key[tag] = key
     this.#intended[tag] = intended
     this.#floor[tag] = dataset.acknowledged[key]
-    if (kind !== KIND_READ) dataset.writing[key] = 1
+    if (kind !== KIND_READ && kind !== KIND_CHECK) dataset.writing[key] = 1
     return true
   }
 
@@ -273,6 +289,14 @@ export class LoadRunner {
     const { dataset } = this
     if (result === RESULT_TIMED_OUT) values[L_TIMEOUTS]++
     else if (result !== RESULT_OK && result !== RESULT_NOT_FOUND) values[L_REFUSED]++
+    if (kind === KIND_CHECK) {
+      if (result === RESULT_OK) {
+        values[L_CHECKED]++
+        this.#verify(response, bytes, key, this.#floor[tag])
+      } else values[L_CHECK_MISSES]++
+      this.#freeTags[this.#freeCount++] = tag
+      return
+    }
     if (kind === KIND_READ || kind === KIND_MODIFY) {
       values[L_READS]++
       if (result === RESULT_OK) {

@@ -26,6 +26,9 @@ export const LOAD_COUNTERS = [
   'phase',
   /** Keys stored in the filling phase. */
   'filled',
+  /** Keys read back one by one before the measurement (`verify`), and those that were not there. */
+  'checked',
+  'checkMisses',
 ] as const
 
 export type LoadCounter = (typeof LOAD_COUNTERS)[number]
@@ -69,8 +72,9 @@ export const L_TIMEOUTS = index('timeouts')
 export const L_REFUSED = index('refused')
 export const L_PHASE = index('phase')
 export const L_FILLED = index('filled')
+export const L_CHECKED = index('checked')
+export const L_CHECK_MISSES = index('checkMisses')
 
-export const PHASE_STARTING = 0
 export const PHASE_FILLING = 1
 export const PHASE_MEASURING = 2
 export const PHASE_DONE = 3

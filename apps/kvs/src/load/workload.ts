@@ -2,10 +2,10 @@ import { ParakernelError } from '@parakernel/hal'
 import { type KeyChoice, LatestChoice, ScrambledZipfChoice, UniformChoice } from './key-choice.ts'
 import type { Random } from './random.ts'
 
-export type Distribution = 'uniform' | 'zipf' | 'latest'
+type Distribution = 'uniform' | 'zipf' | 'latest'
 
 /** Shares add up to 1. */
-export interface Mix {
+interface Mix {
   readonly read: number
   readonly update: number
   readonly insert: number
@@ -22,7 +22,7 @@ export interface Workload {
   readonly distribution: Distribution
 }
 
-export const ZIPF_EXPONENT = 0.99
+const ZIPF_EXPONENT = 0.99
 
 function ycsb(letter: string, description: string, mix: Partial<Mix>, distribution: Distribution = 'zipf'): Workload {
   return {

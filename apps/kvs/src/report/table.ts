@@ -24,6 +24,9 @@ export function resultTable(result: RunResult): string {
       ['reads', formatCount(load.reads), `${formatShare(load.hits, load.reads)} hits`],
       ['writes', formatCount(load.writes), ''],
       ['wrong reads', `${load.wrong + load.stale}`, load.staleAfterRetry > 0 ? `${load.staleAfterRetry} old` : ''],
+      ...(load.checked + load.checkMisses > 0
+        ? [['read back', formatCount(load.checked), `${load.checkMisses} not there`]]
+        : []),
       ['retries', formatCount(load.retries), `${load.timeouts} timeouts`],
     ]),
     '',

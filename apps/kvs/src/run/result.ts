@@ -1,6 +1,6 @@
 import type { NetStatistics } from '@parakernel/hal'
 import type { Histogram } from '../load/histogram.ts'
-import { LATENCY_UNIT, type LoadCounter, type LoadStatistics } from '../load/load-statistics.ts'
+import { LATENCY_UNIT, type LoadCounter } from '../load/load-statistics.ts'
 import type { PartitionReport, Sample } from './sampler.ts'
 
 /** Everything that a run came to: what the table, the report and `--json` are made of. */
@@ -56,8 +56,4 @@ export function failuresOf(result: Pick<RunResult, 'load'>): string[] {
   if (timeouts > 0) failures.push(`${timeouts} operations were never answered`)
   if (refused > 0) failures.push(`${refused} operations were refused`)
   return failures
-}
-
-export function operationsPerSecond(statistics: LoadStatistics, seconds: number): number {
-  return seconds > 0 ? statistics.counters.get('operations') / seconds : 0
 }

@@ -15,6 +15,7 @@ export function loadOptions(app: AppSettings, partitions: number): LoadOptions {
     rate: app.rate,
     seed: app.seed,
     partitions,
+    verify: app.verify,
   }
 }
 
@@ -56,7 +57,7 @@ export async function startLoad(
 }
 
 /** Another address of the same /24. */
-export function neighbourOf(address: string): string {
+function neighbourOf(address: string): string {
   const parts = address.split('.').map(Number)
   return [...parts.slice(0, 3), parts[3] === 254 ? 1 : parts[3] + 1].join('.')
 }

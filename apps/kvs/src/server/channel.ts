@@ -22,7 +22,7 @@ export interface RingReceiver {
   pending(): boolean
 }
 
-export type MessageHandler = (from: number, message: Uint8Array, length: number, now: number) => void
+type MessageHandler = (from: number, message: Uint8Array, length: number, now: number) => void
 
 /** Kind, length of the whole message, offset of this piece, reserved: four u32 before each piece. */
 const PIECE_HEADER = 16

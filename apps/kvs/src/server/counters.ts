@@ -1,7 +1,7 @@
 import { Counters } from '@parakernel/hal'
 
 /** What a partition's server counts, beside the store's and the stack's own counters. */
-export const SERVER_COUNTERS = [
+const SERVER_COUNTERS = [
   /** Request datagrams, by protocol. */
   'nativeDatagrams',
   'memcachedDatagrams',

@@ -38,26 +38,13 @@ export const ALIGN_SLOT_BYTES = 2048
 const ALIGN_BYTES = ALIGN_SLOTS * ALIGN_SLOT_BYTES
 /** Keys of a burst of memcached datagrams that are looked up together, and of any one datagram at most. */
 export const TEXT_CHUNK = 256
-export const LARGEST_TEXT_REQUEST = 1024
+const LARGEST_TEXT_REQUEST = 1024
 /** Scratch for a number as text. */
 const NUMBER_BYTES = 64
 export const VALUE_BYTES = 65_536
 const TEXT_BATCH = TEXT_CHUNK + LARGEST_TEXT_REQUEST
 
-/** Bytes of the heap that are not the store's. */
-export function reservedBytes(): number {
-  return (
-    64 +
-    RequestBatch.byteLength(CHUNK + LARGEST_PACKET) +
-    RequestBatch.byteLength(TEXT_BATCH) +
-    RequestBatch.byteLength(1) +
-    NUMBER_BYTES +
-    VALUE_BYTES +
-    ALIGN_BYTES
-  )
-}
-
-export interface PartitionStateOptions {
+interface PartitionStateOptions {
   readonly index: number
   readonly partitions: number
   readonly pool: FramePool

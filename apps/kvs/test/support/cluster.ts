@@ -4,10 +4,10 @@ import type { TestLibOS, TestNetwork } from './test-network.ts'
 
 export const PORT = 9000
 export const MEMCACHED_PORT = 11_211
-export const KEY = Uint8Array.from({ length: 16 }, (_, i) => i * 7)
+const KEY = Uint8Array.from({ length: 16 }, (_, i) => i * 7)
 
 /** A ring in ordinary memory. */
-export class MemoryRing implements RingSender, RingReceiver {
+class MemoryRing implements RingSender, RingReceiver {
   readonly messageBytes = 2048
   readonly #messages: Uint8Array[] = []
   limit: number

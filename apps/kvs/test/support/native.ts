@@ -53,7 +53,7 @@ export function request(
   return Buffer.concat([header, ...operations.map(operation)])
 }
 
-export interface Answer {
+interface Answer {
   readonly status: number
   readonly opaque: number
   readonly partitions: number

@@ -63,7 +63,7 @@ export class Peer {
 }
 
 /** Written from memcached's protocol.txt alone, and sharing no code with the server. */
-export function reassemble(datagrams: readonly Uint8Array[], id: number): Uint8Array {
+function reassemble(datagrams: readonly Uint8Array[], id: number): Uint8Array {
   const parts: Uint8Array[] = []
   for (const datagram of datagrams) {
     const u16 = (at: number) => datagram[at] * 256 + datagram[at + 1]

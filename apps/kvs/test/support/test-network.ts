@@ -10,7 +10,7 @@ import {
 import { parseIPv4 } from '../../src/client/ipv4.ts'
 import { Random } from '../../src/load/random.ts'
 
-export interface Faults {
+interface Faults {
   readonly loss?: number
   readonly duplication?: number
   readonly reordering?: number

@@ -16,10 +16,6 @@ export function totalOf(view: DataView, at: number): number {
   return view.getUint16(at + 4)
 }
 
-export function sequenceOf(view: DataView, at: number): number {
-  return view.getUint16(at + 2)
-}
-
 export function writeFrameHeader(view: DataView, at: number, id: number, sequence: number, total: number): void {
   view.setUint16(at, id)
   view.setUint16(at + 2, sequence)

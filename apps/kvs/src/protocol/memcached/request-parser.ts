@@ -40,7 +40,7 @@ import { Tokens } from './tokens.ts'
 const READ = -1
 
 /** memcached's KEY_MAX_LENGTH. */
-export const MAX_TEXT_KEY_BYTES = 250
+const MAX_TEXT_KEY_BYTES = 250
 /** Expiry times beyond this many seconds are dates (protocol.txt). */
 const LONGEST_RELATIVE = 60 * 60 * 24 * 30
 
