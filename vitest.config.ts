@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    projects: ['packages/*', 'apps/*', 'tools/checks', 'tools/interop'],
+    projects: ['packages/*', 'apps/*', 'tools/bench', 'tools/checks', 'tools/interop', 'tools/veth'],
     reporters: ['default', './tools/presets/plain-reporter.ts'],
     coverage: { provider: 'v8', include: ['*/*/src/**'] },
   },

@@ -1,7 +1,7 @@
 export { internetChecksum, updateChecksum } from './checksum/internet-checksum.ts'
 export type { ChecksumPolicy } from './config.ts'
 export type { EchoResult } from './icmp/echo-requests.ts'
-export { libos, type NetFactory, steeringRules } from './libos.ts'
+export { libos, type NetFactory } from './libos.ts'
 export type { NetOptions } from './options.ts'
 export { type PacketMemory, packetMemory, poolMemory } from './packet-memory.ts'
 export type { NetLibOS, PingOptions } from './stack/net-libos.ts'

@@ -1,5 +1,4 @@
-import type { SteeringRule } from '@parakernel/hal'
-import type { NetworkLibOSFactory } from '@parakernel/queue'
+import type { LibOSContext, NetworkLibOSFactory } from '@parakernel/queue'
 import { type NetOptions, optionSpecs, resolveOptions } from './options.ts'
 import { NetLibOS } from './stack/net-libos.ts'
 import { siblingsBuffer } from './stack/siblings.ts'
@@ -11,13 +10,8 @@ declare module '@parakernel/queue' {
 }
 
 /** What a config's `libos: 'net'` resolves to. */
-export interface NetFactory extends NetworkLibOSFactory<NetOptions> {
-  /**
-   * Called once, by the control plane, before the partitions start: options for all of them. Where several share the
-   * address, these hold the memory by which they tell each other what only one of them hears.
-   */
-  share(options: NetOptions, partitions: number): NetOptions
-  create(options: NetOptions, context: Parameters<NetworkLibOSFactory['create']>[1]): Promise<NetLibOS>
+export interface NetFactory extends Required<NetworkLibOSFactory<NetOptions>> {
+  create(options: NetOptions, context: LibOSContext): Promise<NetLibOS>
 }
 
 export const libos: NetFactory = {
@@ -27,19 +21,12 @@ export const libos: NetFactory = {
   needsBackend: true,
   share: (options, partitions) =>
     partitions > 1 && options.siblings === undefined ? { ...options, siblings: siblingsBuffer() } : options,
+  steeringRules(options, partitions) {
+    const { ephemeral } = resolveOptions(options)
+    const destinationPort = [ephemeral.first, ephemeral.last] as const
+    return [{ protocol: 'udp', destinationPort, queue: 0, spread: Math.max(partitions, 1) }]
+  },
   async create(options, context) {
     return new NetLibOS(resolveOptions(options), context)
   },
-}
-
-/**
- * The rules that bring answers to the partition whose ephemeral port they are for, where partition `i` holds queue `i`. For the
- * control plane of a device with the capability `steering`.
- * @throws EINVAL for bad options
- */
-export function steeringRules(options: NetOptions, partitions: number): readonly SteeringRule[] {
-  const { ephemeral } = resolveOptions(options)
-  return [
-    { protocol: 'udp', destinationPort: [ephemeral.first, ephemeral.last], queue: 0, spread: Math.max(partitions, 1) },
-  ]
 }

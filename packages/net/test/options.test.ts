@@ -2,7 +2,7 @@ import { createPlainWindow, FramePool, VirtualClock } from '@parakernel/hal'
 import { RunLoop } from '@parakernel/kernel'
 import { createQueueRuntime } from '@parakernel/queue'
 import { describe, expect, it } from 'vitest'
-import { libos, type NetOptions, steeringRules } from '../src/index.ts'
+import { libos, type NetOptions } from '../src/index.ts'
 import { Machines } from './support/machines.ts'
 
 function context() {
@@ -56,7 +56,7 @@ describe('options', () => {
     const options = { address: '10.0.0.1/24' }
     expect(libos.share(options, 1)).toBe(options)
     expect(libos.share(options, 2).siblings).toBeInstanceOf(SharedArrayBuffer)
-    expect(steeringRules({ ...options, ephemeralPorts: '50000-50999' }, 4)).toEqual([
+    expect(libos.steeringRules({ ...options, ephemeralPorts: '50000-50999' }, 4)).toEqual([
       { protocol: 'udp', destinationPort: [50_000, 50_999], queue: 0, spread: 4 },
     ])
   })

@@ -1,7 +1,7 @@
 import { assertNoLeaks } from '@parakernel/hal'
 import { sgaFromText } from '@parakernel/queue'
 import { describe, expect, it } from 'vitest'
-import { siblingsBuffer, steeringRules } from '../src/index.ts'
+import { libos, siblingsBuffer } from '../src/index.ts'
 import { Siblings } from '../src/stack/siblings.ts'
 import { arpPacket, BROADCAST, CLIENT_MAC, ethernetFrame, SERVER_MAC, udpFrame } from './support/frames.ts'
 import { type Machine, Machines, MILLISECOND, SECOND } from './support/machines.ts'
@@ -12,7 +12,7 @@ async function partitioned(seed?: number) {
   const machines = new Machines()
   const options = { address: '10.0.0.1/24', ...(seed === undefined ? {} : { seed }) }
   const partitions = await machines.addPartitions({ options, partitions: 4, nic: { mac: SERVER_MAC } })
-  for (const rule of steeringRules(options, 4)) machines.nics[0].steer(rule)
+  for (const rule of libos.steeringRules(options, 4)) machines.nics[0].steer(rule)
   return { machines, partitions }
 }
 

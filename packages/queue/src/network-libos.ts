@@ -1,4 +1,4 @@
-import type { AttachContext, FramePool, NetQueue, OptionSpecs } from '@parakernel/hal'
+import type { AttachContext, FramePool, NetQueue, OptionSpecs, SteeringRule } from '@parakernel/hal'
 import type { Loop } from '@parakernel/kernel'
 import type { DatagramBurst, DatagramHandler } from './datagram-burst.ts'
 import type { QueueRuntime } from './queue-runtime.ts'
@@ -98,6 +98,16 @@ export interface NetworkLibOSFactory<Options = unknown> {
   readonly options: OptionSpecs
   /** Whether it stands on device queues (a backend must be configured) or on the host's sockets. */
   readonly needsBackend: boolean
+  /**
+   * Called once, by the control plane, before the partitions start: the options that all of them get. Where several share an
+   * address, these may hold memory by which they tell each other what only one of them hears.
+   */
+  share?(options: Options, partitions: number): Options
+  /**
+   * The rules that bring answers to the partition that asked, where partition `i` holds queue `i`; for a device with the
+   * capability `steering`. @throws EINVAL for bad options
+   */
+  steeringRules?(options: Options, partitions: number): readonly SteeringRule[]
   create(options: Options, context: LibOSContext): Promise<NetworkLibOS>
 }
 

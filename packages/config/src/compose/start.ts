@@ -5,7 +5,6 @@ import {
   type NetDevice,
   type NetQueueGrant,
   ParakernelError,
-  type SteeringRule,
   VirtualClock,
 } from '@parakernel/hal'
 import {
@@ -47,8 +46,8 @@ export async function startParts(
 ): Promise<Parts> {
   const { settings } = config
   const warn = options.warn ?? console.warn
-  const loop = createLoop(config, options)
   const door = await openHost(settings.host, config.application, warn)
+  const loop = createLoop(config, options, door)
   const cores = assignCores(loop === undefined ? settings.cpus : 'none', settings.partitions, door.host)
   interruption.throwIfAborted()
 
@@ -89,20 +88,22 @@ export async function startParts(
 
 /** Answers come back to the partition that asked, where the libOS says by which ports and the device can steer. */
 function steer({ settings, libos }: ResolvedConfig, device: NetDevice): void {
-  const steeringRules = libos.module['steeringRules'] as
-    | ((options: object, partitions: number) => readonly SteeringRule[])
-    | undefined
-  if (settings.partitions === 1 || !device.capabilities.steering || steeringRules === undefined) return
-  for (const rule of steeringRules(settings.network.libosOptions, settings.partitions)) device.steer(rule)
+  if (settings.partitions === 1 || !device.capabilities.steering) return
+  const rules = libos.export.steeringRules?.(settings.network.libosOptions, settings.partitions) ?? []
+  for (const rule of rules) device.steer(rule)
 }
 
 /** The loop of a machine in this thread. On a real clock it runs as a guest; a virtual one is the caller's to run. */
-function createLoop({ settings }: ResolvedConfig, options: ComposeOptions<unknown>): RunLoop | undefined {
+function createLoop(
+  { settings }: ResolvedConfig,
+  options: ComposeOptions<unknown>,
+  door: HostDoor,
+): RunLoop | undefined {
   if (options.loop !== undefined) return options.loop
   const { clock = new MonotonicClock() } = options
   const isVirtual = clock instanceof VirtualClock
   if (options.inline !== true && !isVirtual) return undefined
-  const loop = new RunLoop({ clock, wait: settings.wait })
+  const loop = new RunLoop({ clock, wait: settings.wait, ...withHost(door) })
   if (!isVirtual) loop.start('guest')
   return loop
 }

@@ -5,15 +5,9 @@ import { nearest } from '../problems/nearest.ts'
 import type { Loaded } from '../settings/resolved.ts'
 import { installCommand, resolvePackage } from './resolve-package.ts'
 
-/** A libOS whose partitions have something in common makes it here, once, before they start. */
-export interface ShareableLibOS extends NetworkLibOSFactory<object> {
-  /** Options for all partitions: the given ones, and the memory that they share. */
-  share?(options: object, partitions: number): object
-}
-
 /** What a config can name, by the `kind` that the package's export bears. */
 export interface Kinds {
-  readonly 'net-libos': ShareableLibOS
+  readonly 'net-libos': NetworkLibOSFactory<object>
   readonly 'net-backend': NetBackend<object>
   readonly 'net-decorator': NetDecorator<object>
 }

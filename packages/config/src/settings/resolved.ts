@@ -1,6 +1,6 @@
 import type { NetBackend, NetDecorator } from '@parakernel/hal'
 import type { WaitPolicy } from '@parakernel/kernel'
-import type { ShareableLibOS } from '../registry/registry.ts'
+import type { NetworkLibOSFactory } from '@parakernel/queue'
 
 /** Where a value came from, in order of precedence. */
 export interface Origin {
@@ -53,7 +53,7 @@ export interface ResolvedConfig {
   readonly file: string | undefined
   /** URL that packages are looked up from. */
   readonly application: string
-  readonly libos: Loaded<ShareableLibOS>
+  readonly libos: Loaded<NetworkLibOSFactory<object>>
   readonly backend: Loaded<NetBackend<object>> | undefined
   readonly probes: readonly Loaded<NetDecorator<object>>[]
 }

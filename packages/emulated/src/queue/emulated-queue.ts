@@ -2,7 +2,6 @@ import { threadId } from 'node:worker_threads'
 import {
   type AttachContext,
   type Clock,
-  COLUMN_VLAN,
   ControlBlock,
   checkPacket,
   END_OF_PACKET,
@@ -23,8 +22,6 @@ import {
   TX_DROPPED,
   TX_PACKETS,
   TX_RING_FULL,
-  TX_UNSUPPORTED,
-  VLAN_TAGGED,
   type WakeSource,
   WakeWord,
 } from '@parakernel/hal'
@@ -54,8 +51,6 @@ export class EmulatedQueue implements NetQueue {
   readonly #receiver: Receiver
   readonly #held: HeldFrames
   readonly #count: Float64Array
-  /** Whether a VLAN tag that is asked for can be put in. */
-  readonly #tags: boolean
   #epoch = -1
   #live = false
   #linkUp = false
@@ -88,7 +83,6 @@ export class EmulatedQueue implements NetQueue {
     this.#words = this.#network.memory.words
     this.#port = transport.port
     this.#queue = transport.queue
-    this.#tags = (grant.capabilities.columns & COLUMN_VLAN) !== 0
     const kernel = createMemoryKernel(window.region, transport.network.region)
     this.#transmitter = new Transmitter(
       this.#network,
@@ -126,7 +120,6 @@ export class EmulatedQueue implements NetQueue {
     while (i < burst.count) {
       const entries = burst.flags[i] & END_OF_PACKET ? 1 : packetEntries(burst, i)
       let outcome = checkPacket(burst, i, entries, this.pool, this.capabilities)
-      if (outcome < 0 && burst.flags[i] & VLAN_TAGGED && !this.#tags) outcome = TX_UNSUPPORTED
       if (outcome < 0) {
         if (!this.#held.hasRoom(entries)) outcome = FULL
         else outcome = this.#linkUp ? transmitter.send(burst, i, entries) : this.#drop(burst, i, entries)

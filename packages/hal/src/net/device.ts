@@ -21,7 +21,7 @@ export interface NetQueueGrant<Transport = unknown> {
   readonly capabilities: NetCapabilities
   /** Shared memory of a {@link ControlBlock}. */
   readonly control: SharedArrayBuffer
-  /** Shared memory of {@link NetCounters}. */
+  /** Shared memory of {@link NetCounters}: the same for every grant of a queue, as long as the device is open. */
   readonly counters: SharedArrayBuffer
   /** The backend's own part: descriptor numbers, ring geometry, shared rings. */
   readonly transport: Transport

@@ -17,8 +17,11 @@ export async function partitionWorkerMain({ plan, counters }: WorkerData, port: 
       ...(host === undefined ? {} : { host }),
     })
     const partition = new RunningPartition(plan, loop, host)
-    await partition.start()
     loop.start('owner')
+    // The module may wait for what only the loop can bring, and for promises of its own.
+    const started = loop.dependOnNode()
+    await partition.start()
+    started()
     port.on('message', (message: ToWorker) => {
       if (message.kind === 'stop') void end(partition, loop, port, send)
       else void answer(partition, message, send)

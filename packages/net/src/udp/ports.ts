@@ -20,7 +20,7 @@ export const EPHEMERAL_LAST = 65_535
  * header.
  *
  * Ephemeral ports are chosen at random (RFC 6056 section 3.3.1), and, where several partitions share an address, among those of
- * the own share: a steering rule over the range (see `steeringRules`) then brings each reply to the queue of its asker.
+ * the own share: a steering rule over the range (see `libos.steeringRules`) then brings each reply to the queue of its asker.
  */
 export class PortTable {
   readonly slots = new Int32Array(65_536)
