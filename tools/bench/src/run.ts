@@ -1,0 +1,103 @@
+import { listCases, runCase } from './case-process.ts'
+import { rotate, type Spread, spread } from './statistics.ts'
+import type { BenchList, CaseOutput } from './types.ts'
+
+export interface BenchFile {
+  readonly suite: string
+  readonly path: string
+}
+
+export interface CaseResult {
+  readonly name: string
+  readonly unavailable?: string
+  readonly baseline?: string
+  /** One a round; null where the case failed. */
+  readonly samples: readonly (number | null)[]
+  readonly value?: Spread
+  /** Of the values that case and baseline had in the same rounds: this one's divided by the baseline's. */
+  readonly ratio?: Spread
+  readonly details: Readonly<Record<string, Spread>>
+  readonly failures: readonly string[]
+}
+
+export interface BenchResult extends BenchFile, Pick<BenchList, 'title' | 'unit' | 'better'> {
+  readonly cases: readonly CaseResult[]
+}
+
+export interface RunOptions {
+  readonly rounds: number
+  /** Only cases whose name, or whose file's title, contains this. */
+  readonly match: string
+  /** Before each case. */
+  readonly onCase?: (round: number, file: BenchFile, name: string) => void
+  /** After each round, with all results until then. */
+  readonly onRound?: (results: readonly BenchResult[]) => void
+}
+
+interface Bench {
+  readonly file: BenchFile
+  readonly list: BenchList
+  readonly outputs: Map<string, (CaseOutput | Error)[]>
+}
+
+/**
+ * Runs every case once a round, each in a process of its own. The order of files and of the cases in each rotates, so that a
+ * slow minute of the machine does not always hit the same; cases of one file stay neighbours, since they are compared.
+ */
+export async function runBenches(files: readonly BenchFile[], options: RunOptions): Promise<BenchResult[]> {
+  const benches: Bench[] = []
+  for (const file of files) {
+    const all = await listCases(file.path).catch(() => unlisted(file))
+    const cases = all.cases.filter(({ name }) => `${all.title} ${name}`.includes(options.match))
+    if (cases.length > 0) benches.push({ file, list: { ...all, cases }, outputs: new Map() })
+  }
+  for (let round = 0; round < options.rounds; round++) {
+    for (const { file, list, outputs } of rotate(benches, round)) {
+      const able = list.cases.filter(({ unavailable }) => unavailable === undefined)
+      for (const { name } of rotate(able, round)) {
+        options.onCase?.(round, file, name)
+        const output = await runCase(file.path, name).catch((error: Error) => error)
+        outputs.set(name, [...(outputs.get(name) ?? []), output])
+      }
+    }
+    options.onRound?.(benches.map(resultOf))
+  }
+  return benches.map(resultOf)
+}
+
+/** A file that does not even load is a case that fails, with its error as the reason. */
+function unlisted({ path }: BenchFile): BenchList {
+  return { title: path, unit: '', better: 'less', cases: [{ name: 'the whole file' }] }
+}
+
+function resultOf({ file, list, outputs }: Bench): BenchResult {
+  const valueIn = (name: string, round: number) => {
+    const output = outputs.get(name)?.[round]
+    return output === undefined || output instanceof Error ? undefined : output.value
+  }
+  const cases = list.cases.map(({ name, baseline, unavailable }): CaseResult => {
+    const all = outputs.get(name) ?? []
+    const good = all.filter((output): output is CaseOutput => !(output instanceof Error))
+    const ratios = all.flatMap((_, round) => {
+      const own = valueIn(name, round)
+      const other = baseline === undefined ? undefined : valueIn(baseline, round)
+      return own === undefined || other === undefined ? [] : [own / other]
+    })
+    const keys = [...new Set(good.flatMap(({ details }) => Object.keys(details)))]
+    const details = keys.map((key) => [key, spread(good.flatMap((output) => output.details[key] ?? []))] as const)
+    const value = spread(good.map((output) => output.value))
+    const ratio = spread(ratios)
+    return {
+      name,
+      ...(unavailable !== undefined && { unavailable }),
+      ...(baseline !== undefined && { baseline }),
+      samples: all.map((output) => (output instanceof Error ? null : output.value)),
+      ...(value !== undefined && { value }),
+      ...(ratio !== undefined && { ratio }),
+      details: Object.fromEntries(details.filter((entry): entry is [string, Spread] => entry[1] !== undefined)),
+      failures: all.flatMap((output) => (output instanceof Error ? [output.message] : [])),
+    }
+  })
+  const { title, unit, better } = list
+  return { ...file, title, unit, better, cases }
+}
