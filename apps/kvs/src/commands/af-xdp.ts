@@ -7,6 +7,8 @@ import type { AppSettings } from '../settings.ts'
 import { requestOf } from './program.ts'
 
 const SERVER_ADDRESS = '10.111.0.1'
+/** Exit code after SIGINT, as shells have it. */
+const INTERRUPTED = 130
 const CLIENT_ADDRESS = '10.111.0.2'
 
 /**
@@ -51,8 +53,9 @@ export async function afXdp(argv: readonly string[]): Promise<void> {
       const main = process.argv[1] ?? fileURLToPath(import.meta.url)
       const [file, args] = pair.command(process.execPath, ...process.execArgv, main, 'load', ...loadFlags(app))
       child = spawn(file, args, { stdio: 'inherit' })
-      const code = await ended(child, server.exited)
-      child = undefined
+      process.exitCode = await ended(child, server.exited)
+      // Who was interrupted, or lost its server, has nothing more to say.
+      if (child.exitCode === null) return
       for (const [i, { store, server: counters }] of (await partitionReports(server)).entries()) {
         console.log(
           `partition ${i}: ${store.requests} requests, ${store.hits} hits, ${store.misses} misses, ` +
@@ -61,9 +64,8 @@ export async function afXdp(argv: readonly string[]): Promise<void> {
       }
       const { device } = await server.statistics()
       console.log(`device: ${JSON.stringify(device)}`)
-      process.exitCode = code
     } finally {
-      child?.kill('SIGTERM')
+      if (child?.exitCode === null) child.kill('SIGTERM')
       await server.stop()
     }
   } finally {
@@ -91,13 +93,13 @@ function loadFlags(app: AppSettings): string[] {
   return flags
 }
 
-/** The child's exit code, or 130 when the server was stopped by a signal first. */
+/** The child's exit code, or that of an interruption when the server was stopped by a signal first. */
 function ended(child: ChildProcess, stopped: Promise<{ readonly reason: string }>): Promise<number> {
   return Promise.race([
     new Promise<number>((resolve, reject) => {
       child.once('error', reject)
       child.once('exit', (code) => resolve(code ?? 1))
     }),
-    stopped.then(({ reason }) => (reason === 'signal' ? 130 : 1)),
+    stopped.then(({ reason }) => (reason === 'signal' ? INTERRUPTED : 1)),
   ])
 }

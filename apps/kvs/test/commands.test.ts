@@ -1,0 +1,82 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { probeLab } from '@parakernel/linux'
+import { describe, expect, it } from 'vitest'
+
+const MAIN = new URL('../src/main.ts', import.meta.url).pathname
+
+function kvs(...args: string[]) {
+  return spawnSync(process.execPath, ['--conditions=source', MAIN, ...args], { encoding: 'utf8' })
+}
+
+describe('the program', () => {
+  it('runs the main job, ends well and leaves a report', () => {
+    const report = new URL(`./report-${process.pid}.html`, import.meta.url).pathname
+    try {
+      const settings = ['--duration', '0.5', '--keys', '2000', '--report', report, '--partitions', '2', '--verify']
+      const { status, stdout, stderr } = kvs(...settings)
+      expect([status, stderr.includes('FAILED')]).toEqual([0, false])
+      expect(stdout).toMatch(/wrong reads +0/)
+      expect(stdout).toMatch(/read back +\d/)
+      expect(stdout).toMatch(/device drops/)
+      const html = readFileSync(report, 'utf8')
+      expect(html).toContain('Every value that was read was right.')
+      expect(html).not.toMatch(/(src|href)=["']https?:/)
+    } finally {
+      rmSync(report, { force: true })
+    }
+  })
+
+  it('keeps a schedule in the open loop', () => {
+    const { status, stdout } = kvs(
+      'run',
+      '--duration',
+      '1',
+      '--keys',
+      '1000',
+      '--report',
+      'none',
+      '--app.rate',
+      '20000',
+    )
+    expect(status).toBe(0)
+    const [, count] = /operations +([\d.]+) k/.exec(stdout)!
+    expect(Number(count)).toBeGreaterThan(19)
+    expect(Number(count)).toBeLessThan(21)
+  })
+
+  it('says what it can, and what is wrong with a setting', () => {
+    expect(kvs('--help').stdout).toMatch(/af-xdp/)
+    expect(kvs('serve', '--help').stdout).toMatch(/--app\.memcachedPort/)
+    expect(kvs('serve', '--print-config').stdout).toMatch(/app\.port +9000/)
+    const wrong = kvs('--workload', 'ycsb-z')
+    expect([wrong.status, /ycsb-a/.test(wrong.stderr)]).toEqual([2, true])
+    expect(kvs('nonsense').status).toBe(2)
+    expect(kvs('load', '--app.port', '1', '--keys', '1').status).toBe(1)
+  })
+
+  it('takes its veth pair and its child down when it is interrupted', async (ctx) => {
+    const lab = probeLab()
+    if (!lab.available) return ctx.skip(`AF_XDP needs ${lab.missing}`)
+    const args = ['--conditions=source', MAIN, 'af-xdp', '--duration', '60', '--keys', '1000', '--report', 'none']
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const name = `pk-kvs-${child.pid}`
+    let printed = ''
+    const loaded = new Promise<void>((resolve) => {
+      child.stderr.on('data', (text) => {
+        printed += text
+        if (printed.includes('op/s')) resolve()
+      })
+    })
+    const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+    await Promise.race([loaded, exited])
+    expect(existsSync(`/run/netns/${name}`)).toBe(true)
+    const inside = execFileSync('ip', ['netns', 'pids', name], { encoding: 'utf8' }).trim()
+    expect(inside).not.toBe('')
+    child.kill('SIGINT')
+    expect(await exited).toBe(130)
+    expect(existsSync(`/run/netns/${name}`)).toBe(false)
+    expect(existsSync(`/sys/class/net/${name}`)).toBe(false)
+    await expect.poll(() => existsSync(`/proc/${inside.split(/\s+/)[0]}/task`), { timeout: 5000 }).toBe(false)
+  })
+})
