@@ -1,4 +1,4 @@
-import { bench, boxplot, do_not_optimize, run, summary } from 'mitata'
+import { benchCases, keep, perCall } from '@parakernel/tool-bench'
 import {
   checkPacket,
   createPlainWindow,
@@ -11,7 +11,6 @@ import {
 
 // What a queue and a libOS do with frames for each packet. Budget: 5 ns for a frame taken and released.
 const BURST = 32
-const window = createPlainWindow(1024)
 const capabilities: NetCapabilities = {
   columns: 0,
   checksum: { verifies: false, computes: false },
@@ -30,55 +29,73 @@ const capabilities: NetCapabilities = {
   regions: ['plain'],
 }
 
-const pool = new FramePool(window)
-const held = Int32Array.from({ length: BURST }, () => pool.allocate())
+function heldPool() {
+  const pool = new FramePool(createPlainWindow(1024))
+  return { pool, held: Int32Array.from({ length: BURST }, () => pool.allocate()) }
+}
 
-summary(() => {
-  bench('allocate + release', () => {
-    const frame = pool.allocate()
-    pool.release(frame)
-    return do_not_optimize(frame)
-  })
-  bench('allocate + lend + giveBack', () => {
-    const frame = pool.allocate()
-    pool.lend(frame, 262, 60)
-    pool.giveBack(frame)
-    return do_not_optimize(frame)
-  })
-  bench('retain + release', () => {
-    pool.retain(held[0])
-    pool.release(held[0])
-    return do_not_optimize(pool.count(held[0]))
-  })
-})
-
-boxplot(() => {
-  const frames = new Int32Array(BURST)
-  bench('32 frames taken, then released', () => {
-    for (let i = 0; i < BURST; i++) frames[i] = pool.allocate()
-    for (let i = 0; i < BURST; i++) pool.release(frames[i])
-    return do_not_optimize(pool.available)
-  })
-
-  const burst = new NetBurst(BURST)
-  bench('32 packets pushed and checked', () => {
-    burst.count = 0
-    for (let i = 0; i < BURST; i++) burst.push(held[i], 262, 60)
-    let good = 0
-    for (let at = 0; at < BURST; ) {
-      const entries = packetEntries(burst, at)
-      if (checkPacket(burst, at, entries, pool, capabilities) < 0) good++
-      at += entries
-    }
-    return do_not_optimize(good)
-  })
-})
-
-const debug = new DebugFramePool(createPlainWindow(64))
-bench('debug pool: allocate + release', () => {
-  const frame = debug.allocate()
-  debug.release(frame)
-  return do_not_optimize(frame)
-})
-
-await run()
+await benchCases(
+  import.meta,
+  { title: 'frame pool', unit: 'ns per frame', better: 'less', baseline: 'allocate + release' },
+  {
+    'allocate + release': () => {
+      const { pool } = heldPool()
+      return perCall(() => {
+        const frame = pool.allocate()
+        pool.release(frame)
+        return keep(frame)
+      })
+    },
+    'allocate + lend + giveBack': () => {
+      const { pool } = heldPool()
+      return perCall(() => {
+        const frame = pool.allocate()
+        pool.lend(frame, 262, 60)
+        pool.giveBack(frame)
+        return keep(frame)
+      })
+    },
+    'retain + release': () => {
+      const { pool, held } = heldPool()
+      return perCall(() => {
+        pool.retain(held[0])
+        pool.release(held[0])
+        return keep(pool.count(held[0]))
+      })
+    },
+    '32 taken, then released': async () => {
+      const { pool } = heldPool()
+      const frames = new Int32Array(BURST)
+      const time = await perCall(() => {
+        for (let i = 0; i < BURST; i++) frames[i] = pool.allocate()
+        for (let i = 0; i < BURST; i++) pool.release(frames[i])
+        return keep(pool.available)
+      })
+      return time / BURST
+    },
+    '32 pushed and checked': async () => {
+      const { pool, held } = heldPool()
+      const burst = new NetBurst(BURST)
+      const time = await perCall(() => {
+        burst.count = 0
+        for (let i = 0; i < BURST; i++) burst.push(held[i], 262, 60)
+        let good = 0
+        for (let at = 0; at < BURST; ) {
+          const entries = packetEntries(burst, at)
+          if (checkPacket(burst, at, entries, pool, capabilities) < 0) good++
+          at += entries
+        }
+        return keep(good)
+      })
+      return time / BURST
+    },
+    'debug pool: allocate + release': () => {
+      const pool = new DebugFramePool(createPlainWindow(64))
+      return perCall(() => {
+        const frame = pool.allocate()
+        pool.release(frame)
+        return keep(frame)
+      })
+    },
+  },
+)

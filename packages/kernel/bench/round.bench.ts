@@ -1,19 +1,23 @@
-// What a round of the loop costs by itself: nanoseconds, the best of several trials, on the host's clock.
+// What a round of the loop costs by itself, on the host's clock.
+import { benchCases, bestNanoseconds } from '@parakernel/tool-bench'
 import { type Pollable, RunLoop } from '../src/index.ts'
 
 const ROUNDS = 200_000
 
 const quiet = (): Pollable => ({ poll: () => 0, wake: { kind: 'none' }, arm: () => false })
 
-for (const count of [0, 1, 4, 16]) {
+function roundOver(pollables: number): number {
   const loop = new RunLoop({ wait: { kind: 'spin' } })
-  for (let i = 0; i < count; i++) loop.add(quiet())
+  for (let i = 0; i < pollables; i++) loop.add(quiet())
   loop.timers.at(Infinity, () => {})
-  let best = Infinity
-  for (let trial = 0; trial < 20; trial++) {
-    const start = performance.now()
-    for (let i = 0; i < ROUNDS; i++) loop.runOnce()
-    best = Math.min(best, ((performance.now() - start) * 1e6) / ROUNDS)
-  }
-  console.log(`a round over ${String(count).padStart(2)} quiet pollables   ${best.toFixed(1).padStart(6)} ns`)
+  return bestNanoseconds(ROUNDS, (rounds) => {
+    for (let i = 0; i < rounds; i++) loop.runOnce()
+  })
 }
+
+const counts = [0, 1, 4, 16]
+await benchCases(
+  import.meta,
+  { title: 'a round of the loop', unit: 'ns', better: 'less' },
+  Object.fromEntries(counts.map((count) => [`over ${count} quiet pollables`, () => roundOver(count)])),
+)

@@ -1,22 +1,13 @@
-// What a timer costs with many others pending: nanoseconds an operation, the best of several trials.
+// What a timer costs with many others pending.
 import { VirtualClock } from '@parakernel/hal'
+import { type BenchCase, benchCases, bestNanoseconds } from '@parakernel/tool-bench'
 import { type TimerId, TimerWheel } from '../src/index.ts'
 
-const TRIALS = 15
-
-function measure(name: string, operations: number, run: () => void): void {
-  let best = Infinity
-  for (let trial = 0; trial < TRIALS; trial++) {
-    const start = performance.now()
-    run()
-    best = Math.min(best, ((performance.now() - start) * 1e6) / operations)
-  }
-  console.log(`${name.padEnd(52)} ${best.toFixed(1).padStart(8)} ns`)
-}
+const OPERATIONS = 100_000
 
 const task = () => {}
 
-for (const pending of [0, 1_000, 1_000_000]) {
+function wheelWith(pending: number) {
   const clock = new VirtualClock()
   const timers = new TimerWheel(clock)
   let random = 1
@@ -25,23 +16,32 @@ for (const pending of [0, 1_000, 1_000_000]) {
     return 200_000_000 + random * 4
   }
   for (let i = 0; i < pending; i++) timers.at(clock.now() + 1e12 + delay(), task)
+  return { clock, timers, delay }
+}
 
-  measure(`set and cancel, ${pending} pending`, 100_000, () => {
-    for (let i = 0; i < 100_000; i++) timers.cancel(timers.at(clock.now() + delay(), task))
+function setAndCancel(pending: number): number {
+  const { clock, timers, delay } = wheelWith(pending)
+  return bestNanoseconds(OPERATIONS, (operations) => {
+    for (let i = 0; i < operations; i++) timers.cancel(timers.at(clock.now() + delay(), task))
   })
+}
 
+function moveDeadline(pending: number): number {
+  const { clock, timers, delay } = wheelWith(pending)
   const ids: TimerId[] = Array.from({ length: 10_000 }, () => timers.at(clock.now() + delay(), task))
-  measure(`move a deadline (cancel and set), ${pending} pending`, 100_000, () => {
-    for (let i = 0; i < 100_000; i++) {
+  return bestNanoseconds(OPERATIONS, (operations) => {
+    for (let i = 0; i < operations; i++) {
       const at = i % ids.length
       timers.cancel(ids[at])
       ids[at] = timers.at(clock.now() + delay(), task)
     }
   })
-  for (const id of ids) timers.cancel(id)
+}
 
-  measure(`set and fire, ${pending} pending`, 100_000, () => {
-    for (let i = 0; i < 100_000; i++) timers.at(clock.now() + (delay() & 0xff_ffff), task)
+function setAndFire(pending: number): number {
+  const { clock, timers, delay } = wheelWith(pending)
+  return bestNanoseconds(OPERATIONS, (operations) => {
+    for (let i = 0; i < operations; i++) timers.at(clock.now() + (delay() & 0xff_ffff), task)
     const end = clock.now() + 0x100_0000
     while (clock.now() < end) {
       clock.advance(10_000)
@@ -50,10 +50,18 @@ for (const pending of [0, 1_000, 1_000_000]) {
   })
 }
 
-{
+function nothingDue(): number {
   const timers = new TimerWheel(new VirtualClock())
   timers.at(1e15, task)
-  measure('a round with nothing due', 1_000_000, () => {
-    for (let i = 0; i < 1_000_000; i++) timers.run(i)
+  return bestNanoseconds(1_000_000, (operations) => {
+    for (let i = 0; i < operations; i++) timers.run(i)
   })
 }
+
+const cases: Record<string, BenchCase> = { 'a round with nothing due': nothingDue }
+for (const pending of [0, 1_000, 1_000_000]) {
+  cases[`set and cancel, ${pending} pending`] = () => setAndCancel(pending)
+  cases[`move a deadline, ${pending} pending`] = () => moveDeadline(pending)
+  cases[`set and fire, ${pending} pending`] = () => setAndFire(pending)
+}
+await benchCases(import.meta, { title: 'timers', unit: 'ns', better: 'less' }, cases)

@@ -1,6 +1,6 @@
 import { openSync } from 'node:fs'
 import { createPlainWindow, FramePool, MonotonicClock, NetBurst, type NetQueue } from '@parakernel/hal'
-import { bench, do_not_optimize, run, summary } from 'mitata'
+import { benchCases, keep, perCall } from '@parakernel/tool-bench'
 import { FaultQueue } from '../src/faults/queue.ts'
 import { type FaultOptions, faultSettings } from '../src/faults/settings.ts'
 import { ByteRing, byteRingBuffer } from '../src/pcap/byte-ring.ts'
@@ -9,16 +9,16 @@ import { TraceQueue } from '../src/trace/queue.ts'
 import { recordRingBuffer } from '../src/trace/record-ring.ts'
 import { EndlessQueue } from '../test/support/endless-queue.ts'
 
-// One burst of 32 packets of 60 bytes received and transmitted, through each probe: divide by 64 for a packet and direction.
+// A packet of 60 bytes in one direction, out of bursts of 32 that are received and transmitted through each probe.
+const BURST = 32
 const clock = new MonotonicClock()
 const endless = () => new EndlessQueue(new FramePool(createPlainWindow(8192, { frameSize: 512 })))
-const nowhere = openSync('/dev/null', 'w')
 
 function forward(queue: NetQueue): () => void {
-  const burst = new NetBurst(32, queue.capabilities.columns)
+  const burst = new NetBurst(BURST, queue.capabilities.columns)
   return () => {
     queue.receive(burst)
-    do_not_optimize(queue.transmit(burst))
+    keep(queue.transmit(burst))
   }
 }
 
@@ -39,6 +39,7 @@ function withPcap(): () => void {
   const settings = { ring, bell: new SharedArrayBuffer(64), fd: -1, snapLength: 65_535 }
   const queue = new PcapQueue(inner, inner.grant, { ...settings, epochSeconds: 0, epochNanoseconds: 0 }, clock)
   const reader = new ByteRing(ring)
+  const nowhere = openSync('/dev/null', 'w')
   const step = forward(queue)
   return () => {
     if (reader.pending > 1 << 21) reader.drain(nowhere)
@@ -46,12 +47,16 @@ function withPcap(): () => void {
   }
 }
 
-summary(() => {
-  bench('no probe', forward(endless())).baseline(true)
-  bench('faults, all at zero', forward(withFaults({})))
-  bench('faults, 1 % loss', forward(withFaults({ loss: 0.01 })))
-  bench('trace', forward(withTrace()))
-  bench('pcap', withPcap())
-})
+const perPacket = async (step: () => void) => (await perCall(step)) / (2 * BURST)
 
-await run()
+await benchCases(
+  import.meta,
+  { title: 'probes', unit: 'ns per packet', better: 'less', baseline: 'no probe' },
+  {
+    'no probe': () => perPacket(forward(endless())),
+    'faults, all at zero': () => perPacket(forward(withFaults({}))),
+    'faults, 1 % loss': () => perPacket(forward(withFaults({ loss: 0.01 }))),
+    trace: () => perPacket(forward(withTrace())),
+    pcap: () => perPacket(withPcap()),
+  },
+)

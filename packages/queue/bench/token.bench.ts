@@ -1,69 +1,70 @@
-// What a token costs: issue, complete and redeem, by each of the waits. Nanoseconds an operation, the best of many
-// short trials, since other processes disturb but never help.
+// What a token costs: issue, complete and redeem, by each of the waits.
 import { VirtualClock } from '@parakernel/hal'
 import { RunLoop } from '@parakernel/kernel'
+import { benchCases, bestNanoseconds } from '@parakernel/tool-bench'
 import { createQueueRuntime, type QueueToken } from '../src/index.ts'
 
-const TRIALS = 60
 const OPERATIONS = 20_000
+const TRIALS = 60
 
 function machine() {
   const runtime = createQueueRuntime(new RunLoop({ clock: new VirtualClock() }))
   return { runtime, qd: runtime.open({ cancel: () => {} }) }
 }
 
-function measure(name: string, run: (operations: number) => void, operations = OPERATIONS): number {
-  let best = Infinity
-  for (let trial = 0; trial < TRIALS; trial++) {
-    const start = performance.now()
-    run(operations)
-    best = Math.min(best, ((performance.now() - start) * 1e6) / operations)
-  }
-  console.log(`${name.padEnd(52)} ${best.toFixed(1).padStart(8)} ns`)
-  return best
-}
-
-{
+function waitOne(): number {
   const { runtime, qd } = machine()
-  measure('issue, complete, wait', (operations) => {
-    for (let i = 0; i < operations; i++) {
-      const token = runtime.issue(qd)
-      runtime.completePush(token, 64)
-      runtime.wait(token)
-    }
-  })
+  return bestNanoseconds(
+    OPERATIONS,
+    (operations) => {
+      for (let i = 0; i < operations; i++) {
+        const token = runtime.issue(qd)
+        runtime.completePush(token, 64)
+        runtime.wait(token)
+      }
+    },
+    TRIALS,
+  )
 }
 
-{
+function waitNext(): number {
   const { runtime, qd } = machine()
-  measure('issue, complete, waitNext', (operations) => {
-    for (let i = 0; i < operations; i++) {
-      runtime.completePush(runtime.issue(qd), 64)
-      runtime.waitNext()
-    }
-  })
+  return bestNanoseconds(
+    OPERATIONS,
+    (operations) => {
+      for (let i = 0; i < operations; i++) {
+        runtime.completePush(runtime.issue(qd), 64)
+        runtime.waitNext()
+      }
+    },
+    TRIALS,
+  )
 }
 
-const any = [10, 100, 10_000].map((count) => {
+function waitAnyOver(count: number): number {
   const { runtime, qd } = machine()
   const tokens: QueueToken[] = Array.from({ length: count }, () => runtime.issue(qd))
   let at = 0
-  return measure(`complete one of ${count}, waitAny over all, issue`, (operations) => {
-    for (let i = 0; i < operations; i++) {
-      at = (at + 7) % count
-      runtime.completePush(tokens[at], 64)
-      const { index } = runtime.waitAny(tokens)
-      tokens[index] = runtime.issue(qd)
-    }
-  })
-})
-console.log(`waitAny over 10,000 costs ${(any[2] / any[0]).toFixed(2)} times what it costs over 10`)
+  return bestNanoseconds(
+    OPERATIONS,
+    (operations) => {
+      for (let i = 0; i < operations; i++) {
+        at = (at + 7) % count
+        runtime.completePush(tokens[at], 64)
+        const { index } = runtime.waitAny(tokens)
+        tokens[index] = runtime.issue(qd)
+      }
+    },
+    TRIALS,
+  )
+}
 
-{
+/** The list is another array each time, so that nothing is known about it. */
+function waitAnyOverNewArrays(): number {
   const { runtime, qd } = machine()
   const tokens: QueueToken[] = Array.from({ length: 10_000 }, () => runtime.issue(qd))
-  measure(
-    'the same with a new array of 10,000 each time',
+  return bestNanoseconds(
+    20,
     (operations) => {
       for (let i = 0; i < operations; i++) {
         runtime.completePush(tokens[i], 64)
@@ -71,13 +72,13 @@ console.log(`waitAny over 10,000 costs ${(any[2] / any[0]).toFixed(2)} times wha
         tokens[index] = runtime.issue(qd)
       }
     },
-    20,
+    TRIALS,
   )
 }
 
-{
+async function awaited(): Promise<number> {
   const { runtime, qd } = machine()
-  let best = Infinity
+  let best = Number.POSITIVE_INFINITY
   for (let trial = 0; trial < TRIALS; trial++) {
     const start = performance.now()
     for (let i = 0; i < OPERATIONS; i++) {
@@ -86,7 +87,21 @@ console.log(`waitAny over 10,000 costs ${(any[2] / any[0]).toFixed(2)} times wha
       runtime.completePush(token, 64)
       await promise
     }
-    best = Math.min(best, ((performance.now() - start) * 1e6) / OPERATIONS)
+    best = Math.min(best, performance.now() - start)
   }
-  console.log(`${'issue, completion, complete, await'.padEnd(52)} ${best.toFixed(1).padStart(8)} ns`)
+  return (best * 1e6) / OPERATIONS
 }
+
+await benchCases(
+  import.meta,
+  { title: 'queue tokens', unit: 'ns', better: 'less', baseline: 'issue, complete, wait' },
+  {
+    'issue, complete, wait': waitOne,
+    'issue, complete, waitNext': waitNext,
+    'complete one of 10, waitAny over all, issue': () => waitAnyOver(10),
+    'complete one of 100, waitAny over all, issue': () => waitAnyOver(100),
+    'complete one of 10000, waitAny over all, issue': () => waitAnyOver(10_000),
+    'the same over 10000 in a new array each time': waitAnyOverNewArrays,
+    'issue, completion, complete, await': awaited,
+  },
+)

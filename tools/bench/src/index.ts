@@ -1,3 +1,3 @@
 export { benchCases } from './bench-cases.ts'
-export { bestNanoseconds, collectionsDuring, perCall, threadCpuNanoseconds } from './timing.ts'
+export { bestNanoseconds, collectionsDuring, keep, perCall, threadCpuNanoseconds } from './timing.ts'
 export type { BenchCase, BenchHeading, Measurement } from './types.ts'

@@ -1,4 +1,4 @@
-import type { BenchResult, CaseResult } from './run.ts'
+import type { BenchResult } from './run.ts'
 import type { Spread } from './statistics.ts'
 
 /** Three digits that count, and no exponent. */
@@ -17,19 +17,23 @@ export function formatBench(bench: BenchResult): string {
   const measured = bench.cases.filter(({ value }) => value !== undefined)
   const rounds = Math.max(0, ...bench.cases.map(({ samples }) => samples.length))
   const details = [...new Set(measured.flatMap((one) => Object.keys(one.details)))]
-  const ratios = measured.some(({ ratio }) => ratio !== undefined)
-  const header = ['', bench.unit, 'min-max', ...(ratios ? ['ratio', 'to'] : []), ...details]
+  const bases = [...new Set(bench.cases.flatMap((one) => one.baseline ?? []))]
+  const header = ['', bench.unit, 'min-max', 'ratio', bases.length === 1 ? '' : 'to', ...details]
   const rows = measured.map((one) => [
     one.name,
     formatNumber(one.value!.median),
     formatRange(one.value!),
-    ...(ratios ? ratioCells(one, bench) : []),
+    one.ratio === undefined ? '' : formatNumber(one.ratio.median),
+    one.ratio === undefined || bases.length === 1 ? '' : one.baseline!,
     ...details.map((key) => (key in one.details ? formatNumber(one.details[key].median) : '')),
   ])
-  const lines = [
-    `${bench.title} (${bench.better} is better; ${rounds === 1 ? '1 round' : `median of ${rounds} rounds`})`,
+  const facts = [
+    `${bench.better} is better`,
+    rounds === 1 ? '1 round' : `median of ${rounds} rounds`,
+    ...(bases.length === 1 ? [`ratios to '${bases[0]}'`] : []),
   ]
-  if (rows.length > 0) lines.push(...align([header, ...rows]))
+  const lines = [`${bench.title} (${facts.join('; ')})`]
+  if (rows.length > 0) lines.push(...align(header, rows))
   for (const { name, unavailable, failures } of bench.cases) {
     if (unavailable !== undefined) lines.push(`  not run: ${name}: ${unavailable}`)
     if (failures.length > 0) lines.push(`  FAILED in ${failures.length} of ${rounds}: ${name}: ${failures.at(-1)}`)
@@ -37,18 +41,14 @@ export function formatBench(bench: BenchResult): string {
   return lines.join('\n')
 }
 
-/** Names the baseline only where it is not the same for all. */
-function ratioCells({ ratio, baseline }: CaseResult, bench: BenchResult): string[] {
-  const bases = new Set(bench.cases.flatMap((one) => one.baseline ?? []))
-  if (ratio === undefined || baseline === undefined) return ['', '']
-  return [formatNumber(ratio.median), bases.size === 1 || baseline.length < 16 ? baseline : baseline.slice(0, 16)]
-}
-
-function align(rows: readonly (readonly string[])[]): string[] {
-  const columns = rows[0].map((_, at) => at).filter((at) => rows.some((row) => row[at] !== ''))
-  const width = columns.map((at) => Math.max(...rows.map((row) => row[at].length)))
-  return rows.map((row) => {
-    const cells = columns.map((at, i) => (at === 0 ? row[at].padEnd(width[i]) : row[at].padStart(width[i])))
+/** Leaves out columns without any content. */
+function align(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const columns = header.map((_, at) => at).filter((at) => rows.some((row) => row[at] !== ''))
+  return [header, ...rows].map((row) => {
+    const cells = columns.map((at) => {
+      const width = Math.max(...[header, ...rows].map((each) => each[at].length))
+      return at === 0 ? row[at].padEnd(width) : row[at].padStart(width)
+    })
     return `  ${cells.join('  ')}`.trimEnd()
   })
 }

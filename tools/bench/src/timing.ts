@@ -1,6 +1,6 @@
 import { PerformanceObserver } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { measure } from 'mitata'
+import { do_not_optimize, measure } from 'mitata'
 
 /**
  * Nanoseconds of one of `operations`, which `run` does. The best of several trials: other programs disturb, but never
@@ -21,6 +21,9 @@ export async function perCall(call: () => unknown): Promise<number> {
   const { p50 } = await measure(call)
   return p50
 }
+
+/** Keeps the optimizer from dropping what computes a value that nobody uses. */
+export const keep: (value: unknown) => void = do_not_optimize
 
 /** CPU time of this thread, or of the process before Node 23.9. */
 export function threadCpuNanoseconds(): number {

@@ -47,8 +47,8 @@ describe('a file of two cases', () => {
     expect(double.details['process'].min).not.toBe(double.details['process'].max)
     expect(caseOf(result, 'on the moon')).toMatchObject({ unavailable: 'needs a rocket', samples: [], failures: [] })
     const text = formatBench(result)
-    expect(text).toContain('fixture (less is better; median of 3 rounds)')
-    expect(text).toMatch(/double +40 +20-60 +2 +plain/)
+    expect(text).toContain("fixture (less is better; median of 3 rounds; ratios to 'plain')")
+    expect(text).toMatch(/double +40 +20-60 +2/)
     expect(text).toContain('not run: on the moon: needs a rocket')
   })
 
