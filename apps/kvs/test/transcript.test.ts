@@ -43,7 +43,7 @@ const STEPS: readonly TranscriptStep[] = [
 
 async function serverOf(config: Config): Promise<Machine> {
   const resolved = await loadConfig({
-    config: { heap: '16MiB', frames: { count: 512 }, ...config },
+    config: { heap: '16MiB', frames: { count: 512, debug: true }, ...config },
     environment: false,
     application: import.meta.url,
   })

@@ -91,7 +91,7 @@ async function loadServer(app: AppSettings): Promise<RunResult> {
 async function discover(server: { readonly address: string; readonly port: number }): Promise<number> {
   const client = new KvsClient(new DgramTransport(server))
   try {
-    await client.connect(10_000)
+    await client.connect(5000)
     return client.partitions
   } finally {
     await client.close()
