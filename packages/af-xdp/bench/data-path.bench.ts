@@ -1,73 +1,73 @@
 /**
  * What our own code costs a packet, without any kernel: receive, transmit and forward over rings in ordinary memory, whose
  * other side a few lines of JavaScript play. Their few nanoseconds are included. Needs Linux, but no privilege.
- *
- *     pnpm exec node --conditions=source packages/af-xdp/bench/data-path.bench.ts
  */
 import { NetBurst } from '@parakernel/hal'
+import { type BenchCase, benchCases, bestNanoseconds } from '@parakernel/tool-bench'
 import { FakeKernel } from './fake-kernel.ts'
 
 const BURST = 32
 const ROUNDS = 20_000
-const TRIALS = 15
 
-const kernel = new FakeKernel()
-const { queue } = kernel
-const { pool } = queue
-const burst = new NetBurst(BURST)
+type Round = (kernel: FakeKernel, burst: NetBurst) => void
 
-function receive(): void {
+function receive({ queue }: FakeKernel, burst: NetBurst): void {
   queue.receive(burst)
-  for (let i = 0; i < burst.count; i++) pool.release(burst.frame[i])
+  for (let i = 0; i < burst.count; i++) queue.pool.release(burst.frame[i])
 }
 
-function allocate(): void {
+function transmit({ queue }: FakeKernel, burst: NetBurst): void {
   burst.count = 0
-  while (burst.count < BURST) burst.push(pool.allocate(), pool.headroom, 64)
+  while (burst.count < BURST) burst.push(queue.pool.allocate(), queue.pool.headroom, 64)
+  queue.transmit(burst)
 }
 
-/** Best time of several trials: nanoseconds a packet. */
-function time(round: () => void): number {
-  let best = Number.POSITIVE_INFINITY
-  for (let trial = 0; trial < TRIALS; trial++) {
-    const start = performance.now()
-    for (let i = 0; i < ROUNDS; i++) round()
-    best = Math.min(best, performance.now() - start)
+/** Nanoseconds of a round, after every kind of round ran: a queue is used for both directions. */
+function time(round: Round): number {
+  const kernel = new FakeKernel()
+  const burst = new NetBurst(BURST)
+  for (let i = 0; i < 2000; i++) {
+    kernel.deliver(BURST, 64)
+    receive(kernel, burst)
+    transmit(kernel, burst)
+    kernel.send()
   }
-  return (best * 1e6) / (ROUNDS * BURST)
+  const best = bestNanoseconds(ROUNDS, (rounds) => {
+    for (let i = 0; i < rounds; i++) round(kernel, burst)
+  })
+  kernel.queue.reap()
+  kernel.close()
+  return best
 }
 
-const cases: [string, () => void][] = [
-  [
-    'receive, release, refill',
-    () => {
+const cases: Record<string, BenchCase> = {
+  'receive, release, refill': () =>
+    time((kernel, burst) => {
       kernel.deliver(BURST, 64)
-      receive()
-    },
-  ],
-  [
-    'allocate, transmit, complete',
-    () => {
-      allocate()
-      queue.transmit(burst)
+      receive(kernel, burst)
+    }) / BURST,
+  'allocate, transmit, complete': () =>
+    time((kernel, burst) => {
+      transmit(kernel, burst)
       kernel.send()
-    },
-  ],
-  [
-    'forward: receive, transmit, complete, refill',
-    () => {
+    }) / BURST,
+  'forward: receive, transmit, complete, refill': () =>
+    time((kernel, burst) => {
       kernel.deliver(BURST, 64)
-      queue.receive(burst)
-      queue.transmit(burst)
+      kernel.queue.receive(burst)
+      kernel.queue.transmit(burst)
       kernel.send()
-    },
-  ],
-  ['an empty poll, a poll', () => void queue.receive(burst)],
-]
-for (const [, round] of cases) for (let i = 0; i < 2000; i++) round()
-for (const [name, round] of cases) {
-  const perPacket = name.includes('a poll') ? time(round) * BURST : time(round)
-  console.log(`${name.padEnd(46)} ${perPacket.toFixed(1).padStart(7)} ns`)
+    }) / BURST,
+  'a poll that finds nothing (whole poll)': () => time(({ queue }, burst) => void queue.receive(burst)),
 }
-queue.reap()
-kernel.close()
+
+await benchCases(
+  import.meta,
+  {
+    title: 'AF_XDP: own code, no kernel',
+    unit: 'ns per packet',
+    better: 'less',
+    unavailable: () => (process.platform === 'linux' ? undefined : 'needs Linux'),
+  },
+  cases,
+)

@@ -1,12 +1,11 @@
 /**
  * What a packet costs over a veth pair, in native mode: transmitted only, received only, and forwarded. The peer is a
- * second AF_XDP socket in its own namespace and thread. One line a case; `--json` prints JSON.
- *
- *     pnpm exec node --conditions=source packages/af-xdp/bench/forward.bench.ts
+ * second AF_XDP socket in its own namespace and thread. Needs two free cores.
  */
 import { Worker } from 'node:worker_threads'
 import { createPlainWindow, FramePool, MonotonicClock, NetBurst, type NetQueue } from '@parakernel/hal'
-import { createVethPair, type VethPair } from '@parakernel/linux'
+import { createVethPair, probeLab, type VethPair } from '@parakernel/linux'
+import { benchCases } from '@parakernel/tool-bench'
 import { AfXdpDevice, backend } from '../src/index.ts'
 
 const WARM_UP_MS = 700
@@ -17,23 +16,22 @@ const SAMPLES = 65_536
 const clock = new MonotonicClock()
 const moduleUrl = new URL('../src/backend.ts', import.meta.url).href
 
-interface Result {
-  readonly name: string
-  readonly packets: number
-  readonly millionPerSecond: number
+/** Nanoseconds are per packet. */
+type Result = {
+  /** Median time of a round that moved a whole burst: what the calls themselves take. */
+  readonly value: number
+  readonly Mpps: number
   /** Wall time of this thread, which spins: waiting and other jobs on the core included. */
-  readonly wallNs: number
-  /** Median time of a round that moved a whole burst, a packet: what the calls themselves take. */
-  readonly callNs: number
+  readonly 'wall ns': number
   /** CPU time of this thread: JavaScript and the FFI; then the kernel in its name, softirq included. */
-  readonly userNs: number
-  readonly kernelNs: number
-  readonly systemCalls: number
+  readonly 'user ns': number
+  readonly 'kernel ns': number
+  readonly 'calls/packet': number
   readonly dropped: number
 }
 
 /** Polls `round` for a while; it returns the packets that it moved. */
-function measure(name: string, queue: NetQueue, device: AfXdpDevice, round: () => number): Result {
+function measure(queue: NetQueue, device: AfXdpDevice, round: () => number): Result {
   const samples = new Float64Array(SAMPLES)
   let taken = 0
   const run = (milliseconds: number) => {
@@ -58,15 +56,15 @@ function measure(name: string, queue: NetQueue, device: AfXdpDevice, round: () =
   const packets = run(MEASURE_MS)
   const wall = performance.now() - start
   const { user, system } = process.threadCpuUsage(cpu)
+  if (packets === 0) throw new Error('no packet moved')
+  if (taken === 0) throw new Error('no whole burst moved')
   return {
-    name,
-    packets,
-    millionPerSecond: packets / wall / 1e3,
-    wallNs: (wall * 1e6) / packets,
-    callNs: (samples.subarray(0, taken).sort()[taken >> 1] * 1e6) / BURST,
-    userNs: (user * 1e3) / packets,
-    kernelNs: (system * 1e3) / packets,
-    systemCalls: (queue.counters.get('wakeUps') - calls) / packets,
+    value: (samples.subarray(0, taken).sort()[taken >> 1] * 1e6) / BURST,
+    Mpps: packets / wall / 1e3,
+    'wall ns': (wall * 1e6) / packets,
+    'user ns': (user * 1e3) / packets,
+    'kernel ns': (system * 1e3) / packets,
+    'calls/packet': (queue.counters.get('wakeUps') - calls) / packets,
     dropped: dropped(device) - drops,
   }
 }
@@ -124,14 +122,14 @@ async function startFarEnd(pair: VethPair, flood: boolean): Promise<() => Promis
   }
 }
 
-async function run(name: string, far: 'none' | 'sink' | 'flood', rounds: (queue: NetQueue) => () => number) {
+async function run(far: 'none' | 'sink' | 'flood', rounds: (queue: NetQueue) => () => number) {
   const pair = createVethPair({ label: 'bnch' })
   const device = (await backend.open({ interface: pair.interface, take: 'all' }, { clock })) as AfXdpDevice
   const window = createPlainWindow(8192)
   const queue = backend.attach(device.grant(0, window), { pool: new FramePool(window), clock })
   const stop = far === 'none' ? async () => {} : await startFarEnd(pair, far === 'flood')
   try {
-    return measure(name, queue, device, rounds(queue))
+    return measure(queue, device, rounds(queue))
   } finally {
     queue.detach()
     await stop()
@@ -140,26 +138,22 @@ async function run(name: string, far: 'none' | 'sink' | 'flood', rounds: (queue:
   }
 }
 
-const results = [
-  await run('transmit 64 B, peer kernel drops', 'none', (queue) => transmitOnly(queue, 64)),
-  await run('transmit 1500 B, peer kernel drops', 'none', (queue) => transmitOnly(queue, 1500)),
-  await run('transmit 64 B to an AF_XDP peer', 'sink', (queue) => transmitOnly(queue, 64)),
-  await run('receive 64 B from an AF_XDP peer', 'flood', receiveOnly),
-  await run('forward 64 B back to an AF_XDP peer', 'flood', forward),
-]
-
-if (process.argv.includes('--json')) console.log(JSON.stringify(results, null, 2))
-else {
-  const column = (value: number, digits = 0) => value.toFixed(digits).padStart(8)
-  console.log(`${'case'.padEnd(38)}    Mpps  wall ns  call ns  user ns  kern ns calls/pk  dropped`)
-  for (const r of results) {
-    const numbers = [
-      column(r.millionPerSecond, 3),
-      column(r.wallNs),
-      column(r.callNs),
-      column(r.userNs),
-      column(r.kernelNs),
-    ]
-    console.log(`${r.name.padEnd(38)}${numbers.join(' ')} ${column(r.systemCalls, 3)} ${column(r.dropped)}`)
-  }
-}
+await benchCases(
+  import.meta,
+  {
+    title: 'AF_XDP over veth: whole bursts of 32',
+    unit: 'ns per packet',
+    better: 'less',
+    unavailable: () => {
+      const lab = probeLab()
+      return lab.available ? undefined : `needs ${lab.missing}. ${lab.remedy}`
+    },
+  },
+  {
+    'transmit 64 B, peer kernel drops': () => run('none', (queue) => transmitOnly(queue, 64)),
+    'transmit 1500 B, peer kernel drops': () => run('none', (queue) => transmitOnly(queue, 1500)),
+    'transmit 64 B to an AF_XDP peer': () => run('sink', (queue) => transmitOnly(queue, 64)),
+    'receive 64 B from an AF_XDP peer': () => run('flood', receiveOnly),
+    'forward 64 B back to an AF_XDP peer': () => run('flood', forward),
+  },
+)

@@ -1,6 +1,9 @@
 import { type Clock, createPlainWindow, FramePool, NetBurst, type NetQueue, parseMac } from '@parakernel/hal'
 import { backend, type EmulatedNic, type Network, type NicOptions } from '../src/index.ts'
 
+/** Everything that costs a packet something, off. */
+export const PLAIN: NicOptions = { checksumVerify: false, hash: false, vlan: false, timestamps: false }
+
 export interface BenchStation {
   readonly nic: EmulatedNic
   readonly pool: FramePool
