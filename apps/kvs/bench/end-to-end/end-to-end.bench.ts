@@ -17,7 +17,7 @@ import { leafOf, machineCpu, processCpu } from './cpu.ts'
 
 const OUR_PORT = 9000
 const KEYS = 50_000
-const WINDOWS = [16, 64]
+const WINDOWS = [4, 16, 64]
 const LOSS = 0.001
 /** Hybrid, with a short spin: a burst that follows at once finds the server awake, and between bursts it costs nothing. */
 const WAIT = ['--wait.kind', 'hybrid', '--wait.spin', '5000']

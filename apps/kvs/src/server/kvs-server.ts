@@ -11,8 +11,8 @@ import { createPartitionState, type PartitionState } from './partition-state.ts'
 import { TextRelay } from './text-relay.ts'
 import { TextServer } from './text-server.ts'
 
-/** Largest burst that a libOS hands over. */
-const BURST = 64
+/** Largest burst that a libOS may be configured to hand over. */
+const BURST = 1024
 
 export interface KvsServerOptions {
   /** This partition, and how many there are. */

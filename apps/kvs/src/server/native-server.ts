@@ -91,7 +91,7 @@ export class NativeServer {
       do {
         this.#read(burst, d, now, milliseconds)
         d++
-      } while (d < burst.count && batch.count < CHUNK)
+      } while (d < burst.count && batch.count < CHUNK && d - from < ALIGN_SLOTS)
       if (batch.count > 0) store.prepare(batch, milliseconds)
       for (let answered = from; answered < d; answered++) this.#answer(burst, answered, now)
     }

@@ -31,7 +31,7 @@ export interface PartitionState {
   isServerPort(port: number): boolean
 }
 
-/** Slots for unaligned payloads, a power of two, no fewer than datagrams in a burst. */
+/** Slots for unaligned payloads, a power of two: datagrams of a chunk at most. */
 export const ALIGN_SLOTS = 64
 /** Bytes of one: longer datagrams than this do not come out of frames of 2 KiB. */
 export const ALIGN_SLOT_BYTES = 2048
