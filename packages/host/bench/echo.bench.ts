@@ -1,10 +1,11 @@
 // Round trips of a 64-byte datagram over the loopback interface, one at a time: through this libOS, and through node:dgram
-// bare. The difference is what the libOS costs. Microseconds, medians of alternating runs.
+// bare. The difference is what the libOS costs.
 import dgram from 'node:dgram'
 import { once } from 'node:events'
 import { createPlainWindow, FramePool } from '@parakernel/hal'
 import { RunLoop } from '@parakernel/kernel'
 import { createQueueRuntime, sgaFromBytes } from '@parakernel/queue'
+import { benchCases } from '@parakernel/tool-bench'
 import { libos } from '../src/index.ts'
 
 const ROUND_TRIPS = 5_000
@@ -59,13 +60,14 @@ async function bare(): Promise<number> {
   return (elapsed / ROUND_TRIPS) * 1000
 }
 
-const results: { libos: number; bare: number }[] = []
-for (let i = 0; i < RUNS; i++) results.push({ libos: await throughLibos(), bare: await bare() })
-
-function median(values: number[]): string {
-  return values.sort((a, b) => a - b)[values.length >> 1].toFixed(1)
+async function medianOfRuns(run: () => Promise<number>): Promise<number> {
+  const times: number[] = []
+  for (let i = 0; i < RUNS; i++) times.push(await run())
+  return times.sort((a, b) => a - b)[RUNS >> 1]
 }
 
-console.log(`host libOS   ${median(results.map((each) => each.libos))} us a round trip`)
-console.log(`node:dgram   ${median(results.map((each) => each.bare))} us a round trip`)
-console.log(`ratio        ${median(results.map((each) => each.libos / each.bare))}`)
+await benchCases(
+  import.meta,
+  { title: "UDP echo on the host's sockets", unit: 'us per round trip', better: 'less', baseline: 'node:dgram' },
+  { 'node:dgram': () => medianOfRuns(bare), 'host libOS': () => medianOfRuns(throughLibos) },
+)

@@ -1,27 +1,27 @@
 /**
  * What UDP echo costs, per packet, in this package's own code: parsing, checks, the handler's call, the answer's headers and
  * checksum. The emulated NIC's part is measured in the same run, with the same packets, by a loop that only forwards, and
- * taken off. Run with: pnpm exec node --conditions=source packages/net/bench/udp-echo.bench.ts
+ * taken off. Budget: 300 ns, and nothing allocated.
  */
 import { createNetwork, type NicOptions } from '@parakernel/emulated'
 import { attachNetQueue, createPlainWindow, FramePool, MonotonicClock, NetBurst, type NetQueue } from '@parakernel/hal'
-import { RunLoop } from '@parakernel/kernel'
-import { createQueueRuntime } from '@parakernel/queue'
-import { libos } from '../src/index.ts'
+import { type BenchCase, benchCases, collectionsDuring } from '@parakernel/tool-bench'
 import { udpFrame } from '../test/support/frames.ts'
+import { echoStack, median } from './echo-stack.ts'
 
 const BURST = 32
 const ROUNDS = 400
 const TRIALS = 60
 const CLIENT_MAC = '02:00:00:00:00:02'
 const SERVER_MAC = '02:00:00:00:00:01'
+const FORWARDER_MAC = '02:00:00:00:00:03'
 
 interface Side {
   readonly queue: NetQueue
   readonly pool: FramePool
 }
 
-async function bench(payload: number, offload: boolean): Promise<{ median: number; total: number; nic: number }> {
+async function echo(payload: number, offload: boolean) {
   const clock = new MonotonicClock()
   const network = createNetwork({ clock })
   // Timestamps cost the NIC a clock read a packet.
@@ -40,19 +40,10 @@ async function bench(payload: number, offload: boolean): Promise<{ median: numbe
   }
   const client = await side({ mac: CLIENT_MAC })
   const server = await side({ mac: SERVER_MAC })
-  const forwarder = await side({ mac: '02:00:00:00:00:03' })
-  const loop = new RunLoop({ clock })
-  const stack = await libos.create(
-    { address: '10.0.0.1/24', addressCheck: 'none' },
-    { ...server, clock, loop, runtime: createQueueRuntime(loop), queues: [server.queue], partition: 0, partitions: 1 },
-  )
-  const qd = stack.socket('datagram')
-  stack.bind(qd, { address: '0.0.0.0', port: 7 })
-  stack.serveDatagrams(qd, (burst) => {
-    for (let i = 0; i < burst.count; i++) burst.reply[i] = burst.length[i]
-  })
+  const forwarder = await side({ mac: FORWARDER_MAC })
+  const stack = await echoStack(server.queue, server.pool, clock)
   const toServer = udpFrame({ to: SERVER_MAC, from: CLIENT_MAC, payload: new Uint8Array(payload) })
-  const toForwarder = udpFrame({ to: '02:00:00:00:00:03', from: CLIENT_MAC, payload: new Uint8Array(payload) })
+  const toForwarder = udpFrame({ to: FORWARDER_MAC, from: CLIENT_MAC, payload: new Uint8Array(payload) })
   const out = new NetBurst(BURST, client.queue.capabilities.columns)
   const back = new NetBurst(BURST, client.queue.capabilities.columns)
   const forward = new NetBurst(BURST, forwarder.queue.capabilities.columns)
@@ -74,7 +65,7 @@ async function bench(payload: number, offload: boolean): Promise<{ median: numbe
   const echoRound = () => {
     feed(toServer)
     const start = performance.now()
-    stack.poll(0)
+    stack.poll()
     const time = performance.now() - start
     drain()
     return time
@@ -99,32 +90,41 @@ async function bench(payload: number, offload: boolean): Promise<{ median: numbe
     drain()
     return time
   }
-  const best = { total: Number.POSITIVE_INFINITY, nic: Number.POSITIVE_INFINITY }
-  const differences: number[] = []
+  let poll = Number.POSITIVE_INFINITY
+  let nic = Number.POSITIVE_INFINITY
+  const own: number[] = []
   for (let trial = 0; trial < TRIALS; trial++) {
-    let echo = 0
-    let nic = 0
+    let echoing = 0
+    let forwarding = 0
     for (let round = 0; round < ROUNDS; round++) {
-      echo += echoRound()
-      nic += forwardRound()
+      echoing += echoRound()
+      forwarding += forwardRound()
     }
     const scale = 1e6 / (ROUNDS * BURST)
-    best.total = Math.min(best.total, echo * scale)
-    best.nic = Math.min(best.nic, nic * scale)
-    differences.push((echo - nic) * scale)
+    poll = Math.min(poll, echoing * scale)
+    nic = Math.min(nic, forwarding * scale)
+    own.push((echoing - forwarding) * scale)
   }
-  if (returned !== TRIALS * ROUNDS * BURST * 2) throw new Error(`${returned} packets came back`)
-  differences.sort((a, b) => a - b)
-  return { ...best, median: differences[differences.length >> 1] }
+  const silent = TRIALS * ROUNDS
+  const collections = await collectionsDuring(() => {
+    for (let round = 0; round < silent; round++) {
+      feed(toServer)
+      stack.poll()
+      drain()
+    }
+  })
+  const expected = 3 * TRIALS * ROUNDS * BURST
+  if (returned !== expected) throw new Error(`${returned} packets came back, not ${expected}`)
+  return { value: median(own), 'best own': poll - nic, 'best poll': poll, 'best NIC': nic, collections }
 }
 
-console.log('UDP echo, ns per packet: whole poll and NIC (best of the trials), own code (their difference),')
-console.log('and the median of the paired differences, which says how quiet the machine was')
-console.log('  frame  checksums   own median   poll    nic')
-for (const offload of [true, false]) {
-  for (const payload of [22, 1372]) {
-    const { median, total, nic } = await bench(payload, offload)
-    const cells = [total - nic, median, total, nic].map((ns) => ns.toFixed(0).padStart(6)).join(' ')
-    console.log(`${String(payload + 42).padStart(5)} B  ${offload ? 'device  ' : 'software'} ${cells}`)
-  }
+const cases: Record<string, BenchCase> = {}
+for (const payload of [22, 1372]) {
+  cases[`${payload + 42} B, checksums by the device`] = () => echo(payload, true)
+  cases[`${payload + 42} B, checksums in software`] = () => echo(payload, false)
 }
+await benchCases(
+  import.meta,
+  { title: 'UDP echo on the emulated NIC: own code', unit: 'ns per packet', better: 'less' },
+  cases,
+)
