@@ -1,6 +1,7 @@
 import { createFrameWindow, createPlainRegion, FramePool } from '@parakernel/hal'
 import { keyhash, OP_GET, OP_SET } from '@parakernel/mica'
 import { DatagramBurst, type DatagramHandler, type NetworkLibOS, NO_REPLY } from '@parakernel/queue'
+import { threadCpuNanoseconds } from '@parakernel/tool-bench'
 import { Random } from '../src/load/random.ts'
 import { keyChoiceOf } from '../src/load/workload.ts'
 import { PACKET_HEADER_BYTES, pad8 } from '../src/protocol/native/layout.ts'
@@ -149,14 +150,9 @@ export class Driver {
   }
 }
 
-const cpu = () => {
-  const { user, system } = process.cpuUsage()
-  return (user + system) * 1000
-}
-
 /** Nanoseconds of CPU for `rounds` passes over all packets; without `serve`, the copying alone. */
 export function pass(driver: Driver, requests: Requests, rounds: number, serve: boolean): number {
-  const start = cpu()
+  const start = threadCpuNanoseconds()
   for (let round = 0; round < rounds; round++) {
     for (let from = 0; from < PACKETS; from += BURST) {
       driver.receive(requests, from)
@@ -164,7 +160,7 @@ export function pass(driver: Driver, requests: Requests, rounds: number, serve: 
       driver.finish()
     }
   }
-  return cpu() - start
+  return threadCpuNanoseconds() - start
 }
 
 /** A server for the driver's bursts. */
