@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 
 /** The bench files by subject, as paths from the repository's root. */
 export const SUITES: Readonly<Record<string, readonly string[]>> = {
-  store: ['packages/mica/bench/store.bench.ts'],
+  store: ['packages/mica/bench/store.bench.ts', 'packages/mica/bench/scale.bench.ts'],
   'request-path': ['apps/kvs/bench/request-path.bench.ts'],
   echo: [
     'packages/net/bench/udp-echo.bench.ts',
