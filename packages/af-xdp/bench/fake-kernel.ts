@@ -12,6 +12,7 @@ import { afXdpCapabilities } from '../src/control/capabilities.ts'
 import { AfXdpQueue } from '../src/data/queue.ts'
 import { LEDGER_BYTES } from '../src/ledger.ts'
 import { RETIREMENT_BYTES } from '../src/retire.ts'
+import { filterTableBytes } from '../src/steering/filter-table.ts'
 import type { MappedRing, XdpTransport } from '../src/transport.ts'
 
 const RING = 2048
@@ -28,6 +29,9 @@ export class FakeKernel {
       const address = mmap(0, length, MAP_SHARED | MAP_ANONYMOUS, -1, 0, 'ring')
       return { address, length, producer: 0, consumer: 64, flags: 128, entries: HEADER }
     }
+    const length = filterTableBytes(1)
+    // Never asked for a group: no memberships.
+    const nobody = { queues: 1, socket: -1, interfaceIndex: 0 }
     const rings = { rx: ring(16), tx: ring(16), fill: ring(8), completion: ring(8) }
     const window = createPlainWindow(2 * RING)
     const control = new ControlBlock()
@@ -48,6 +52,7 @@ export class FakeKernel {
         placeholder,
         ringSize: RING,
         ...rings,
+        filter: { address: mmap(0, length, MAP_SHARED | MAP_ANONYMOUS, -1, 0, 'filter'), length, ...nobody },
         retirement: new SharedArrayBuffer(RETIREMENT_BYTES),
         ledger: new SharedArrayBuffer(LEDGER_BYTES),
       },

@@ -19,6 +19,8 @@ for (;;) {
       const frame = pool.allocate()
       if (frame < 0) break
       // The ethertype for local experiments (IEEE 802): no kernel answers it.
+      pool.view.setInt32(pool.address(frame) + pool.headroom, -1)
+      pool.view.setInt16(pool.address(frame) + pool.headroom + 4, -1)
       pool.view.setUint16(pool.address(frame) + pool.headroom + 12, 0x88b5)
       out.push(frame, pool.headroom, 64)
     }

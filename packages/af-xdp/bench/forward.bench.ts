@@ -82,6 +82,8 @@ function transmitOnly(queue: NetQueue, length: number): () => number {
     while (burst.count < burst.capacity) {
       const frame = pool.allocate()
       if (frame < 0) break
+      pool.view.setInt32(pool.address(frame) + pool.headroom, -1)
+      pool.view.setInt16(pool.address(frame) + pool.headroom + 4, -1)
       pool.view.setUint16(pool.address(frame) + pool.headroom + 12, 0x88b5)
       burst.push(frame, pool.headroom, length)
     }

@@ -1,5 +1,6 @@
 import {
   type NetCounters,
+  RX_DROPPED_FILTER,
   RX_DROPPED_NO_FRAME,
   RX_DROPPED_RING_FULL,
   RX_DROPPED_TOO_LONG,
@@ -18,11 +19,13 @@ import {
 
 const DROPS = [RX_DROPPED_NO_FRAME, RX_DROPPED_TOO_LONG, RX_DROPPED_RING_FULL]
 const TOO_LONG_HERE = DROPS.length
-export const LEDGER_BYTES = (DROPS.length + 1) * 8
+const LEFT_OUT_BEFORE = DROPS.length + 1
+export const LEDGER_BYTES = (DROPS.length + 2) * 8
 
 /**
- * Joins what the kernel counts for one socket with the counters of the queue, which outlive the socket: where they stood
- * when the socket was made, and the one kind of drop that the holder sees itself. Shared memory.
+ * Joins what the kernel counts for one socket, and the XDP program for its queue, with the counters of the queue, which
+ * outlive the socket: where they stood when the socket was made, and the one kind of drop that the holder sees itself.
+ * Shared memory.
  */
 export class Ledger {
   readonly buffer: SharedArrayBuffer
@@ -35,9 +38,11 @@ export class Ledger {
     this.#words = new Float64Array(buffer)
   }
 
-  /** At the start of a grant. */
-  open(): void {
-    for (let i = 0; i < DROPS.length; i++) this.#words[i] = this.#counters.values[DROPS[i]]
+  /** At the start of a grant. `leftOut` is what the program counted for the queue up to now. */
+  open(leftOut: number): void {
+    const { values } = this.#counters
+    for (let i = 0; i < DROPS.length; i++) this.#words[i] = values[DROPS[i]]
+    this.#words[LEFT_OUT_BEFORE] = leftOut - values[RX_DROPPED_FILTER]
   }
 
   /** The holder refused a frame that reaches into the window's tailroom. */
@@ -46,13 +51,14 @@ export class Ledger {
   }
 
   /**
-   * Brings the kernel's drop counters into the queue's. They are absolute, and nobody else writes these slots while the
+   * Brings the drop counters of the kernel and of the program (`leftOut`) into the queue's. They are absolute, and nobody else writes these slots while the
    * socket lives, so it may be done at any time from any thread.
    */
-  refresh(descriptor: number): void {
+  refresh(descriptor: number, leftOut: number): void {
     const statistics = socketStatistics(descriptor)
     if (statistics === undefined) return
     const { values } = this.#counters
+    values[RX_DROPPED_FILTER] = leftOut - this.#words[LEFT_OUT_BEFORE]
     const noFrame = statistics.rxFillRingEmpty
     values[RX_DROPPED_NO_FRAME] = this.#words[0] + noFrame
     // The kernel counts a frame that found no buffer as dropped too.

@@ -2,6 +2,7 @@ import { NetCounters, type NetQueueGrant } from '@parakernel/hal'
 import { calls, replaceByEmpty, SOCK_CLOEXEC } from '@parakernel/linux'
 import { viewRing } from './data/ring-view.ts'
 import { Ledger } from './ledger.ts'
+import { openTable } from './steering/queue-filter.ts'
 import type { MappedRing, XdpTransport } from './transport.ts'
 
 /** Words of `XdpTransport.retirement`. */
@@ -23,7 +24,7 @@ const RETIRE_PATIENCE_MS = 1000
  * placeholder under the same number, the mappings by empty memory at the same addresses, so that a holder in the middle
  * of a burst reads zeros and kicks a placeholder, instead of crashing or hitting somebody else's object.
  */
-export function retire({ transport, counters }: NetQueueGrant<XdpTransport>): void {
+export function retire({ transport, counters, queue }: NetQueueGrant<XdpTransport>): void {
   const words = new Int32Array(transport.retirement)
   const before = Atomics.compareExchange(words, RETIRED, RETIRE_NOT, RETIRE_STARTED)
   if (before === RETIRE_DONE) return
@@ -32,7 +33,7 @@ export function retire({ transport, counters }: NetQueueGrant<XdpTransport>): vo
     if (Atomics.load(words, RETIRED) === RETIRE_DONE) return
   }
   const ledger = new Ledger(transport.ledger, new NetCounters(counters))
-  ledger.refresh(transport.descriptor)
+  ledger.refresh(transport.descriptor, openTable(transport.filter).leftOut(queue))
   ledger.close(entriesIn(transport.rx), entriesIn(transport.tx), bytesIn(transport.tx, transport.ringSize))
   for (const ring of [transport.rx, transport.tx, transport.fill, transport.completion]) {
     replaceByEmpty(ring.address, ring.length)

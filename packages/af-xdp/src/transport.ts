@@ -8,6 +8,17 @@ export interface MappedRing {
   readonly entries: number
 }
 
+/** The device's `FilterTable`, mapped once by the control thread, and what the interface needs to be told. */
+export interface FilterMemory {
+  readonly address: number
+  readonly length: number
+  /** Queues that the table has room for: those of the program, which may be more than the device's. */
+  readonly queues: number
+  /** A packet socket that holds the memberships of all queues, for as long as the device is open. */
+  readonly socket: number
+  readonly interfaceIndex: number
+}
+
 /**
  * What a grant carries for AF_XDP. The rings are mapped once, by the control thread, and every thread of the process looks
  * at the same addresses: so the control thread can take them away again when the holder died (see `retire.ts`).
@@ -32,6 +43,7 @@ export interface XdpTransport {
   readonly completion: MappedRing
   /** Two shared words: whether the socket is still there, and whether the holder looks at it (see `retire.ts`). */
   readonly retirement: SharedArrayBuffer
+  readonly filter: FilterMemory
   /** Shared memory of a `Ledger`. */
   readonly ledger: SharedArrayBuffer
 }

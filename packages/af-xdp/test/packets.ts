@@ -14,6 +14,8 @@ const address4 = (text: string) => text.split('.').map(Number)
 
 function frame(type: number, length: number): DataView {
   const view = new DataView(new ArrayBuffer(14 + length))
+  // To all: what every interface lets in.
+  new Uint8Array(view.buffer).fill(0xff, 0, 6)
   view.setUint16(12, type)
   return view
 }

@@ -10,12 +10,14 @@ import {
   XDP_PASS,
 } from '@parakernel/linux'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createFilterMap } from '../src/control/interface-filter.ts'
 import { parseTakeRules, type TakeOptions, xdpProgram } from '../src/index.ts'
 import { arpPacket, ipv4Packet, ipv6Packet, withVlan } from './packets.ts'
 
 /** The verdict for a frame that the rules take: no socket is in the map, so the program answers its `withoutSocket`. */
 const TAKEN = XDP_DROP
 const OURS = '10.0.0.1'
+const QUEUES = 4
 const OTHER = '10.0.0.9'
 
 let open: number[] = []
@@ -25,10 +27,12 @@ afterEach(() => {
 })
 
 function program(options: TakeOptions): (packet: Uint8Array) => number {
-  const map = createBpfMap({ type: BPF_MAP_TYPE_XSKMAP, valueSize: 4, entries: 4, name: 'pk_test' })
-  const code = xdpProgram(parseTakeRules(options, 'test'), map, XDP_DROP)
+  const map = createBpfMap({ type: BPF_MAP_TYPE_XSKMAP, valueSize: 4, entries: QUEUES, name: 'pk_test' })
+  const filter = createFilterMap(QUEUES)
+  const maps = { sockets: map, filter, queues: QUEUES }
+  const code = xdpProgram(parseTakeRules(options, 'test'), maps, XDP_DROP)
   const descriptor = loadBpfProgram({ type: BPF_PROG_TYPE_XDP, code, name: 'pk_test' })
-  open.push(map, descriptor)
+  open.push(map, filter, descriptor)
   return (packet) => runBpfProgram(descriptor, packet)
 }
 
@@ -51,7 +55,6 @@ describe('the XDP program', () => {
     const verdict = program({ addresses: ['10.0.1.1/23'] })
     expect(verdict(ipv4Packet({ destination: '10.0.1.255' }))).toBe(TAKEN)
     expect(verdict(ipv4Packet({ destination: '10.0.0.255' }))).toBe(XDP_PASS)
-    expect(verdict(ipv4Packet({ destination: '255.255.255.255' }))).toBe(XDP_PASS)
   })
 
   test('takes ARP that asks for, answers to, or claims its addresses', () => {

@@ -18,8 +18,10 @@ export const ERANGE = 34
 export const EPROTONOSUPPORT = 93
 export const EOPNOTSUPP = 95
 export const EAFNOSUPPORT = 97
+export const EADDRNOTAVAIL = 99
 export const ENETDOWN = 100
 export const ENOBUFS = 105
+export const ECONNREFUSED = 111
 
 /** Numbers whose name parakernel's errors know under the same name; EOPNOTSUPP and ENOTSUP are one number on Linux. */
 const CODES: Readonly<Record<number, ErrorCode>> = {

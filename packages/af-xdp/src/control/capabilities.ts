@@ -18,7 +18,7 @@ export function afXdpCapabilities(mtu: number, ringSize: number): NetCapabilitie
     steering: false,
     // The NIC's own choice; a veth takes the peer's transmit queue.
     rss: 'device',
-    receiveFilter: false,
+    receiveFilter: true,
     attach: 'worker',
     regions: ['plain', 'memfd'],
   }

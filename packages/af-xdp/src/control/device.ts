@@ -163,8 +163,9 @@ export class AfXdpDevice implements NetDevice {
     const { control } = active
     const neverHeld = control.transition(GRANT_FREE, GRANT_RECLAIMED)
     if (control.state === GRANT_ATTACHED) control.end(GRANT_RECLAIMED)
-    // First no more frames; then a holder that sleeps on the socket must let go of it.
+    // First no more frames, of groups for other queues neither; then a holder that sleeps on the socket must let go of it.
     this.#program.drop(grant.queue)
+    this.#program.filter.clear(grant.queue)
     wakeHolder(grant.window)
     retire(active.grant)
     // A holder that has not let go may still look: what it sees is empty memory, and its descriptor stays a placeholder.
@@ -196,7 +197,7 @@ export class AfXdpDevice implements NetDevice {
     if (counters === undefined) throw this.#noSuchQueue(queue)
     const active = this.#active.get(queue)
     if (active !== undefined && isOpen(active.grant.transport)) {
-      active.ledger.refresh(active.grant.transport.descriptor)
+      active.ledger.refresh(active.grant.transport.descriptor, this.#program.filter.leftOut(queue))
     }
     return counters.snapshot()
   }
@@ -212,7 +213,7 @@ export class AfXdpDevice implements NetDevice {
     this.#closed = true
     this.#watch.close()
     clearInterval(this.#joinTimer)
-    this.#program.close()
+    this.#program.close(this.#abandoned.size > 0)
     for (const slot of this.#slots.values()) if (!this.#abandoned.has(slot)) calls().close(slot)
     calls().close(this.#placeholder)
     this.#listeners.clear()
@@ -249,7 +250,9 @@ export class AfXdpDevice implements NetDevice {
     publishLink(control, this.#link)
     const counters = this.#counters[queue]
     const ledger = new Ledger(new SharedArrayBuffer(LEDGER_BYTES), counters)
-    ledger.open()
+    // A joined process that was killed may have left a share of this queue.
+    this.#program.filter.clear(queue)
+    ledger.open(this.#program.filter.leftOut(queue))
     const grant: NetQueueGrant<XdpTransport> = {
       module: this.#module,
       device: this.name,
@@ -268,6 +271,7 @@ export class AfXdpDevice implements NetDevice {
         tx: socket.tx,
         fill: socket.fill,
         completion: socket.completion,
+        filter: this.#program.filter.memory,
         ledger: ledger.buffer,
         retirement: new SharedArrayBuffer(RETIREMENT_BYTES),
       },
@@ -289,6 +293,7 @@ export class AfXdpDevice implements NetDevice {
       ? { ...state, running: state.running && !this.#programLost }
       : { ...before, present: false, running: false, up: false }
     const events = linkEvents(before, this.#link)
+    if (this.#program.own && this.#link.mac.length === 6) this.#program.filter.setOwnAddress(this.#link.mac)
     if (events.length === 0) return
     for (const { grant, control } of this.#active.values()) {
       publishLink(control, this.#link)

@@ -1,5 +1,6 @@
 import { ParakernelError } from '@parakernel/hal'
 import {
+  BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_XSKMAP,
   BPF_PROG_TYPE_XDP,
   BPF_XDP,
@@ -9,47 +10,90 @@ import {
   createBpfLink,
   createBpfMap,
   deleteFromBpfMap,
-  EACCES,
-  EBUSY,
-  EEXIST,
-  EPERM,
-  ERANGE,
-  findLinkHolder,
   foreign,
   type LinkState,
   loadBpfProgram,
   mapById,
-  missingCapabilities,
   programById,
   putDescriptor,
-  queryLink,
   systemError,
   updateBpfLink,
   XDP_FLAGS_DRV_MODE,
   XDP_FLAGS_SKB_MODE,
-  xdpLinks,
 } from '@parakernel/linux'
 import type { TakeRules } from '../steering/take-rules.ts'
 import { xdpProgram } from '../steering/xdp-program.ts'
+import { attachError, isModeProblem, refusal } from './attach-error.ts'
+import { createFilterMap, FILTER_MAP_NAME, InterfaceFilter } from './interface-filter.ts'
 
 /** Names that bpftool shows, and by which another process finds the map. */
-const MAP_NAME = 'pk_sockets'
+const SOCKET_MAP_NAME = 'pk_sockets'
 const PROGRAM_NAME = 'pk_take'
 
 export type XdpMode = 'native' | 'skb'
 
-/** The XDP program of an interface and the map of sockets that it redirects to. */
-export interface InterfaceProgram {
+/** The descriptors that a program of ours is held by; -1 for the link of another process. */
+interface Descriptors {
+  readonly sockets: number
+  readonly filterMap: number
+  readonly link: number
+}
+
+/** The XDP program of an interface, the map of sockets that it redirects to, and its receive filter. */
+export class InterfaceProgram {
   readonly mode: XdpMode
-  /** Queues that the map has room for. */
+  /** Queues that the maps have room for. */
   readonly queues: number
-  /** Frames of `queue` that the rules name go to this socket from now on. */
-  put(queue: number, socket: number): void
+  readonly filter: InterfaceFilter
+  readonly #subject: string
+  readonly #descriptors: Descriptors
+
+  constructor(subject: string, mode: XdpMode, queues: number, filter: InterfaceFilter, descriptors: Descriptors) {
+    this.#subject = subject
+    this.mode = mode
+    this.queues = queues
+    this.filter = filter
+    this.#descriptors = descriptors
+  }
+
+  /** Whether this process attached it; otherwise the rules, and its end, are another's. */
+  get own(): boolean {
+    return this.#descriptors.link >= 0
+  }
+
+  /** What the program takes of `queue` goes to this socket from now on. */
+  put(queue: number, socket: number): void {
+    if (putDescriptor(this.#descriptors.sockets, queue, socket) === 0) return
+    throw systemError(foreign().errno(), { call: 'bpf(MAP_UPDATE_ELEM)', subject: `${this.#subject} queue ${queue}` })
+  }
+
   /** The queue's frames stay with the kernel. Also happens by itself when the socket is closed. */
-  drop(queue: number): void
-  /** Replaces the rules at one stroke. */
-  replace(rules: TakeRules): void
-  close(): void
+  drop(queue: number): void {
+    deleteFromBpfMap(this.#descriptors.sockets, queue)
+  }
+
+  /** Replaces the rules at one stroke. Throws EPERM after joining. */
+  replace(rules: TakeRules): void {
+    const { sockets, filterMap, link } = this.#descriptors
+    if (!this.own) {
+      throw new ParakernelError('EPERM', 'the rules belong to the process that attached the program', {
+        subject: this.#subject,
+        remedy: 'Change them there',
+      })
+    }
+    const replacement = load(rules, sockets, filterMap, this.queues)
+    const errno = updateBpfLink(link, replacement) < 0 ? foreign().errno() : 0
+    closeDescriptors(replacement)
+    if (errno !== 0) throw systemError(errno, { call: 'bpf(LINK_UPDATE)', subject: this.#subject })
+    this.filter.setGroups(rules.groups)
+  }
+
+  /** Whether a holder may still look at the filter: see `InterfaceFilter.close`. */
+  close(watched: boolean): void {
+    const { sockets, filterMap, link } = this.#descriptors
+    closeDescriptors(link, sockets, filterMap)
+    this.filter.close(watched)
+  }
 }
 
 /**
@@ -64,36 +108,31 @@ export function attachProgram(
   warn: (message: string) => void,
 ): InterfaceProgram {
   const subject = link.name
-  const map = createBpfMap({ type: BPF_MAP_TYPE_XSKMAP, valueSize: 4, entries: queues, name: MAP_NAME })
+  let sockets = -1
+  let filterMap = -1
   let program = -1
+  let filter: InterfaceFilter | undefined
   try {
-    program = load(rules, map)
+    sockets = createBpfMap({ type: BPF_MAP_TYPE_XSKMAP, valueSize: 4, entries: queues, name: SOCKET_MAP_NAME })
+    filterMap = createFilterMap(queues)
+    filter = new InterfaceFilter(filterMap, link, queues)
+    filter.setOwnAddress(link.mac)
+    filter.setGroups(rules.groups)
+    program = load(rules, sockets, filterMap, queues)
     let attached: XdpMode = mode === 'skb' ? 'skb' : 'native'
     let descriptor = createBpfLink(program, link.index, BPF_XDP, flagsOf(attached))
     let errno = descriptor < 0 ? foreign().errno() : 0
-    if (descriptor < 0 && mode === 'auto' && errno !== EBUSY && errno !== EEXIST && errno !== EPERM) {
-      warn(`${subject}: the driver refuses native XDP (${why(errno)}); using the slower skb mode`)
+    if (descriptor < 0 && mode === 'auto' && isModeProblem(errno)) {
+      warn(`${subject}: the driver refuses native XDP (${refusal(errno)}); using the slower skb mode`)
       attached = 'skb'
-      descriptor = createBpfLink(program, link.index, BPF_XDP, XDP_FLAGS_SKB_MODE)
+      descriptor = createBpfLink(program, link.index, BPF_XDP, flagsOf(attached))
       errno = descriptor < 0 ? foreign().errno() : 0
     }
     if (descriptor < 0) throw attachError(errno, subject)
-    return {
-      mode: attached,
-      queues,
-      put: (queue, socket) => put(map, queue, socket, subject),
-      drop: (queue) => void deleteFromBpfMap(map, queue),
-      replace(next) {
-        const replacement = load(next, map)
-        const failed = updateBpfLink(descriptor, replacement) < 0
-        const reason = failed ? foreign().errno() : 0
-        closeDescriptors(replacement)
-        if (failed) throw systemError(reason, { call: 'bpf(LINK_UPDATE)', subject })
-      },
-      close: () => closeDescriptors(descriptor, map),
-    }
+    return new InterfaceProgram(subject, attached, queues, filter, { sockets, filterMap, link: descriptor })
   } catch (error) {
-    closeDescriptors(map)
+    filter?.close(false)
+    closeDescriptors(sockets, filterMap)
     throw error
   } finally {
     closeDescriptors(program)
@@ -101,7 +140,7 @@ export function attachProgram(
 }
 
 /**
- * Finds the map of the program that another process of parakernel attached. The rules are that process's; its end is
+ * Finds the maps of the program that another process of parakernel attached. The rules are that process's; its end is
  * the program's end. Throws ENOENT when there is no such program, EPERM without CAP_SYS_ADMIN.
  */
 export function joinProgram(link: LinkState): InterfaceProgram {
@@ -119,73 +158,33 @@ export function joinProgram(link: LinkState): InterfaceProgram {
   }
   const mapIds = bpfProgramInfo(program)?.mapIds ?? []
   closeDescriptors(program)
-  for (const id of mapIds) {
-    const map = mapById(id)
-    const info = map < 0 ? undefined : bpfMapInfo(map)
-    if (info?.type === BPF_MAP_TYPE_XSKMAP && info.name === MAP_NAME) {
-      return {
-        mode: link.xdpMode === 'skb' ? 'skb' : 'native',
-        queues: info.entries,
-        put: (queue, socket) => put(map, queue, socket, subject),
-        drop: (queue) => void deleteFromBpfMap(map, queue),
-        replace() {
-          throw new ParakernelError('EPERM', 'the rules belong to the process that attached the program', {
-            subject,
-            remedy: 'Change them there',
-          })
-        },
-        close: () => closeDescriptors(map),
-      }
+  let sockets = -1
+  let filterMap = -1
+  let queues = 0
+  try {
+    for (const id of mapIds) {
+      const map = mapById(id)
+      const info = map < 0 ? undefined : bpfMapInfo(map)
+      if (sockets < 0 && info?.type === BPF_MAP_TYPE_XSKMAP && info.name === SOCKET_MAP_NAME) {
+        sockets = map
+        queues = info.entries
+      } else if (filterMap < 0 && info?.type === BPF_MAP_TYPE_ARRAY && info.name === FILTER_MAP_NAME) {
+        filterMap = map
+      } else closeDescriptors(map)
     }
-    closeDescriptors(map)
+    if (sockets < 0 || filterMap < 0) throw nothing('the XDP program that is attached is not one of parakernel')
+    const filter = new InterfaceFilter(filterMap, link, queues)
+    const mode = link.xdpMode === 'skb' ? 'skb' : 'native'
+    return new InterfaceProgram(subject, mode, queues, filter, { sockets, filterMap, link: -1 })
+  } catch (error) {
+    closeDescriptors(sockets, filterMap)
+    throw error
   }
-  throw nothing('the XDP program that is attached is not one of parakernel')
 }
 
-function load(rules: TakeRules, map: number): number {
-  return loadBpfProgram({ type: BPF_PROG_TYPE_XDP, code: xdpProgram(rules, map), name: PROGRAM_NAME })
-}
-
-function put(map: number, queue: number, socket: number, subject: string): void {
-  if (putDescriptor(map, queue, socket) === 0) return
-  throw systemError(foreign().errno(), { call: 'bpf(MAP_UPDATE_ELEM)', subject: `${subject} queue ${queue}` })
+function load(rules: TakeRules, sockets: number, filter: number, queues: number): number {
+  const code = xdpProgram(rules, { sockets, filter, queues })
+  return loadBpfProgram({ type: BPF_PROG_TYPE_XDP, code, name: PROGRAM_NAME })
 }
 
 const flagsOf = (mode: XdpMode) => (mode === 'native' ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE)
-
-const why = (errno: number) => (errno === ERANGE ? 'the MTU is too large for it' : `errno ${errno}`)
-
-function attachError(errno: number, subject: string): ParakernelError {
-  if (errno === EBUSY || errno === EEXIST) return busy(subject)
-  if (errno === EPERM || errno === EACCES) return systemError(errno, { call: 'bpf(LINK_CREATE)', subject })
-  return systemError(errno, {
-    call: 'bpf(LINK_CREATE)',
-    subject,
-    remedy:
-      errno === ERANGE
-        ? 'Native XDP on veth needs an MTU of at most 3506 bytes: lower it, or use mode: skb'
-        : 'Use mode: skb; a veth needs at least as many receive queues as its peer has transmit queues for native XDP',
-  })
-}
-
-/** One program an interface: says whose it is, as far as this process may know, and how both can have their queues. */
-function busy(subject: string): ParakernelError {
-  const now = queryLink(subject)
-  const owner = xdpLinks().find((link) => link.programId === now.xdpProgramId)
-  const remedy = 'To share the interface, open it with join: true and take queues that the owner left free'
-  if (owner === undefined && missingCapabilities('CAP_SYS_ADMIN').length > 0) {
-    return new ParakernelError('EBUSY', `has XDP program ${now.xdpProgramId}, whose owner only root may see`, {
-      subject,
-      remedy,
-    })
-  }
-  if (owner === undefined) {
-    return new ParakernelError('EBUSY', `has XDP program ${now.xdpProgramId}, attached without a link`, {
-      subject,
-      remedy: `Detach it with: ip link set ${subject} xdp off`,
-    })
-  }
-  const holder = findLinkHolder(owner.id)
-  const name = holder === undefined ? 'another process' : `process ${holder.pid} (${holder.command})`
-  return new ParakernelError('EBUSY', `has an XDP program of ${name}, link ${owner.id}`, { subject, remedy })
-}

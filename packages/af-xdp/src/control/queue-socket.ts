@@ -20,8 +20,10 @@ import {
   mapDescriptor,
   type RingOffsets,
   regionAddress,
+  SO_SNDBUFFORCE,
   SOCK_CLOEXEC,
   SOCK_RAW,
+  SOL_SOCKET,
   SOL_XDP,
   systemError,
   XDP_ADDRESS_BYTES,
@@ -64,8 +66,6 @@ export interface QueueSocket {
   unmap(): void
 }
 
-const SOL_SOCKET = 1
-const SO_SNDBUFFORCE = 32
 /** In copy mode each frame under way is an skb that is charged to the socket, with about 1 KiB on top of its bytes. */
 const SEND_BUFFER_BYTES = 16 << 20
 

@@ -16,6 +16,7 @@ import {
 } from '@parakernel/hal'
 import { ETHERNET_HEADER } from '../ethernet.ts'
 import { acknowledge, retire } from '../retire.ts'
+import { applyReceiveFilter } from '../steering/queue-filter.ts'
 import type { XdpTransport } from '../transport.ts'
 import { checkGrant } from './check-grant.ts'
 import { ReceiveSide } from './receive-side.ts'
@@ -99,16 +100,15 @@ export class AfXdpQueue implements NetQueue {
     return this.#transmit.unsent || this.#receive.waiting
   }
 
-  setReceiveFilter(_filter: ReceiveFilter): void {
-    throw new ParakernelError('ENOTSUP', 'the receive filter of the interface is not ours to change', {
-      subject: `${this.grant.device} queue ${this.grant.queue}`,
-      remedy: `Change it on the interface: ip link set ${this.grant.device} promisc on, or allmulticast on`,
-    })
+  setReceiveFilter(filter: ReceiveFilter): void {
+    if (this.control.epoch !== this.#epoch) this.#readControl()
+    if (this.#live) applyReceiveFilter(this.grant.transport.filter, this.grant.queue, filter)
   }
 
   detach(): void {
     if (this.#detached) return
     this.#detached = true
+    if (this.control.state === GRANT_ATTACHED) this.setReceiveFilter({})
     this.#live = false
     // After a reclaim or a removal the state stays what it is.
     this.control.transition(GRANT_ATTACHED, GRANT_DETACHED)

@@ -8,12 +8,10 @@ import {
   RX_PACKETS,
   WAKE_UPS,
 } from '@parakernel/hal'
-import { calls, XDP_RING_NEED_WAKEUP } from '@parakernel/linux'
+import { calls, MSG_DONTWAIT, XDP_RING_NEED_WAKEUP } from '@parakernel/linux'
 import { Ledger } from '../ledger.ts'
 import type { XdpTransport } from '../transport.ts'
 import { type RingView, viewRing } from './ring-view.ts'
-
-const MSG_DONTWAIT = 0x40
 
 /**
  * The receive and the fill ring. Budget: 25 ns a packet, two atomic operations a burst and ring.

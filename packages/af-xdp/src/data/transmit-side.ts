@@ -15,12 +15,11 @@ import {
   TX_TOO_LONG,
   WAKE_UPS,
 } from '@parakernel/hal'
-import { calls, XDP_RING_NEED_WAKEUP } from '@parakernel/linux'
+import { calls, MSG_DONTWAIT, XDP_RING_NEED_WAKEUP } from '@parakernel/linux'
 import { ETHERNET_HEADER } from '../ethernet.ts'
 import type { XdpTransport } from '../transport.ts'
 import { type RingView, viewRing } from './ring-view.ts'
 
-const MSG_DONTWAIT = 0x40
 /** System calls that one kick may make: each takes what the kernel's budget allows, or it makes no progress. */
 const MAX_KICKS = 8
 

@@ -21,6 +21,10 @@ export interface TakeRules {
   readonly ipv6: readonly Uint8Array[]
   /** Destination ports at any address. */
   readonly ports: readonly PortRange[]
+  /** IPv4 to 255.255.255.255 except DHCP. */
+  readonly limitedBroadcast: boolean
+  /** Ethernet addresses of the groups among the addresses, 6 bytes each. */
+  readonly groups: readonly Uint8Array[]
 }
 
 export interface TakeOptions {
@@ -30,13 +34,15 @@ export interface TakeOptions {
 }
 
 /**
- * Parses the options. An address with a prefix length (`10.0.0.1/24`) stands for itself and its subnet's broadcast; an
- * IPv6 address also for its solicited-node multicast address (RFC 4291 section 2.7.1), which neighbour discovery asks.
+ * Parses the options. An address with a prefix length (`10.0.0.1/24`) stands for itself, its subnet's broadcast, and the
+ * limited broadcast without DHCP; an IPv6 address also for its solicited-node multicast address (RFC 4291 section 2.7.1),
+ * which neighbour discovery asks.
  * Throws EINVAL for text that is no address or port range, and when nothing is to be taken at all.
  */
 export function parseTakeRules({ take, addresses = [], ports = [] }: TakeOptions, subject: string): TakeRules {
   const ipv4: Uint8Array[] = []
   const ipv6: Uint8Array[] = []
+  let limitedBroadcast = false
   for (const text of addresses) {
     const [address, prefix] = text.split('/')
     if (address.includes(':')) {
@@ -49,10 +55,14 @@ export function parseTakeRules({ take, addresses = [], ports = [] }: TakeOptions
       const bytes = parseIpv4(address)
       if (bytes === undefined || !validPrefix(prefix, 32)) throw invalid('addresses', text, '10.0.0.1/24 or fd00::1/64')
       ipv4.push(bytes)
-      if (prefix !== undefined && Number(prefix) < 31) ipv4.push(directedBroadcast(bytes, Number(prefix)))
+      if (prefix !== undefined && Number(prefix) < 31) {
+        ipv4.push(directedBroadcast(bytes, Number(prefix)))
+        limitedBroadcast = true
+      }
     }
   }
-  const rules = { all: take === 'all', ipv4, ipv6, ports: ports.map(parsePorts) }
+  const groups = uniqueGroups([...ipv4.flatMap(ipv4Group), ...ipv6.flatMap(ipv6Group)])
+  const rules = { all: take === 'all', ipv4, ipv6, ports: ports.map(parsePorts), limitedBroadcast, groups }
   if (!rules.all && ipv4.length + ipv6.length + rules.ports.length === 0) {
     throw new ParakernelError('EINVAL', 'nothing says which traffic to take from the interface', {
       subject,
@@ -92,6 +102,22 @@ function parseIpv6(text: string): Uint8Array | undefined {
 function solicitedNode(address: Uint8Array): Uint8Array {
   return Uint8Array.of(0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, address[13], address[14], address[15])
 }
+
+/** RFC 1112 section 6.4; nothing for an address that is no group. */
+function ipv4Group(address: Uint8Array): Uint8Array[] {
+  if (address[0] >> 4 !== 0xe) return []
+  return [Uint8Array.of(0x01, 0x00, 0x5e, address[1] & 0x7f, address[2], address[3])]
+}
+
+/** RFC 2464 section 7. */
+function ipv6Group(address: Uint8Array): Uint8Array[] {
+  return address[0] === 0xff ? [Uint8Array.of(0x33, 0x33, ...address.subarray(12))] : []
+}
+
+/** Several groups may share one Ethernet address. */
+const uniqueGroups = (groups: readonly Uint8Array[]) => [
+  ...new Map(groups.map((group) => [group.join(), group])).values(),
+]
 
 function directedBroadcast(address: Uint8Array, prefix: number): Uint8Array {
   return address.map((byte, i) => byte | (0xff >> Math.min(Math.max(prefix - i * 8, 0), 8)))

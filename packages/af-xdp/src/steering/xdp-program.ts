@@ -10,10 +10,20 @@ import {
   R6,
   R7,
   R8,
+  R9,
   type Register,
   XDP_PASS,
 } from '@parakernel/linux'
-import type { PortRange, TakeRules } from './take-rules.ts'
+import {
+  allGroupsMask,
+  bankCount,
+  GROUPS,
+  groupSlot,
+  leftOutCount,
+  OWN_ADDRESS,
+  promiscuousMask,
+} from './filter-table.ts'
+import { type PortRange, PROTOCOL_UDP, type TakeRules } from './take-rules.ts'
 
 /** Fields of `struct xdp_md`, linux/bpf.h. */
 const MD_DATA = 0
@@ -27,31 +37,94 @@ const ETHERTYPE_ARP = network16(0x0806)
 const ETHERTYPE_IPV6 = network16(0x86dd)
 const ETHERTYPE_VLAN = network16(0x8100)
 
+/** Descriptors of the maps that a program stands on. */
+export interface ProgramMaps {
+  /** The XSKMAP: the socket of each queue. */
+  readonly sockets: number
+  /** An array of one value, a `FilterTable` for `queues` queues. */
+  readonly filter: number
+  readonly queues: number
+}
+
 /**
- * Assembles the program that runs before the kernel's stack for every received frame: what `rules` name goes to the socket
- * of the queue on which it arrived, everything else on to the kernel. For a queue without a socket the verdict is
- * `withoutSocket`.
+ * Assembles the program that runs before the kernel's stack for every received frame. What it takes goes to the socket of
+ * the queue on which it arrived, everything else on to the kernel; for a queue without a socket the verdict is
+ * `withoutSocket`. It takes
  *
- * Through the program R6 is the context, R3 the end of the packet, R7 the network header, R5 what is compared.
+ * - a frame to a group that a queue's holder asked for, whatever the rules say;
+ * - a frame that the rules name, if it is addressed to the interface, to all, or to a group that the rules list, or if a
+ *   holder is promiscuous. What only this condition keeps out is counted.
+ *
+ * Through the program R6 is the context, R2 the packet, R3 its end, R7 the network header, R5 what is compared, and R9
+ * whether the destination address lets the frame pass.
  */
-export function xdpProgram(rules: TakeRules, socketMap: number, withoutSocket = XDP_PASS): Uint8Array {
-  const code = new BpfAssembler().mov(R6, R1)
+export function xdpProgram(rules: TakeRules, maps: ProgramMaps, withoutSocket = XDP_PASS): Uint8Array {
+  const code = new BpfAssembler().mov(R6, R1).load(32, R2, R6, MD_DATA).load(32, R3, R6, MD_DATA_END)
+  within(code, R2, 14)
+  matchDestination(code, rules, maps)
+  code.label('rules')
   if (!rules.all) matchRules(code, rules)
   code
+    .label('named')
+    .jumpIf(R9, 'eq', 0, 'left-out')
     .label('take')
-    .loadMap(R1, socketMap)
+    .loadMap(R1, maps.sockets)
     .load(32, R2, R6, MD_RX_QUEUE)
     .mov(R3, withoutSocket)
     .call(BPF_FUNC_REDIRECT_MAP)
     .exit()
-  // The verifier refuses code that cannot be reached.
-  if (!rules.all) code.label('pass').mov(R0, XDP_PASS).exit()
+    .label('left-out')
+    .load(32, R2, R6, MD_RX_QUEUE)
+    .jumpIf(R2, 'ge', maps.queues, 'pass')
+    .alu('lsh', R2, 3)
+    .loadMapValue(R1, maps.filter, leftOutCount(maps.queues, 0))
+    .add(R1, R2)
+    .mov(R2, 1)
+    .atomicAdd(R1, 0, R2)
+    .label('pass')
+    .mov(R0, XDP_PASS)
+    .exit()
   return code.assemble()
 }
 
+/** R1 is the destination address as the table's words have it, R4 its first four bytes, R7 the table. */
+function matchDestination(code: BpfAssembler, rules: TakeRules, { filter, queues }: ProgramMaps): void {
+  const banks = Array.from({ length: bankCount(queues) }, (_, bank) => bank)
+  code
+    .load(16, R1, R2, 4)
+    .alu('lsh', R1, 32)
+    .load(32, R4, R2, 0)
+    .alu('or', R1, R4)
+    .alu('lsh', R1, 16)
+    .loadMapValue(R7, filter, 0)
+    .mov(R9, 1)
+    .load(64, R5, R7, OWN_ADDRESS)
+    .jumpIf(R1, 'eq', R5, 'rules')
+  // The bit of a group is the lowest one of the first byte.
+  code.jumpIf(R4, 'set', 1, 'group').jump('others')
+  code.label('group').load(16, R5, R2, 4).jumpIf32(R4, 'ne', -1, 'asked').jumpIf(R5, 'eq', 0xffff, 'rules')
+  code.label('asked')
+  for (const bank of banks) {
+    code.load(32, R5, R7, allGroupsMask(bank)).jumpIf(R5, 'ne', 0, 'take')
+    for (let slot = 0; slot < GROUPS; slot++) {
+      // Without the mask of queues; a slot without queues is 0 as a whole.
+      code.load(64, R5, R7, groupSlot(bank, slot)).alu('rsh', R5, 16).alu('lsh', R5, 16).jumpIf(R5, 'eq', R1, 'take')
+    }
+  }
+  for (const group of rules.groups) {
+    const next = `not-group-${group.join('-')}`
+    code
+      .load(16, R5, R2, 4)
+      .jumpIf32(R4, 'ne', word(group, 0), next)
+      .jumpIf(R5, 'eq', group[4] | (group[5] << 8), 'rules')
+      .label(next)
+  }
+  code.label('others')
+  for (const bank of banks) code.load(32, R5, R7, promiscuousMask(bank)).jumpIf(R5, 'ne', 0, 'rules')
+  code.mov(R9, 0)
+}
+
 function matchRules(code: BpfAssembler, rules: TakeRules): void {
-  code.load(32, R2, R6, MD_DATA).load(32, R3, R6, MD_DATA_END)
-  within(code, R2, 14)
   code.load(16, R5, R2, 12).mov(R7, R2).add(R7, 14).jumpIf(R5, 'ne', ETHERTYPE_VLAN, 'network')
   within(code, R2, 18)
   code
@@ -77,7 +150,7 @@ function matchArp(code: BpfAssembler, rules: TakeRules): void {
   within(code, R7, 28)
   for (const field of [24, 14]) {
     code.load(32, R5, R7, field)
-    for (const address of rules.ipv4) code.jumpIf32(R5, 'eq', word(address, 0), 'take')
+    for (const address of rules.ipv4) code.jumpIf32(R5, 'eq', word(address, 0), 'named')
   }
   code.jump('pass')
 }
@@ -85,7 +158,8 @@ function matchArp(code: BpfAssembler, rules: TakeRules): void {
 function matchIpv4(code: BpfAssembler, rules: TakeRules): void {
   within(code, R7, 20)
   code.load(32, R5, R7, 16)
-  for (const address of rules.ipv4) code.jumpIf32(R5, 'eq', word(address, 0), 'take')
+  for (const address of rules.ipv4) code.jumpIf32(R5, 'eq', word(address, 0), 'named')
+  if (rules.limitedBroadcast) matchLimitedBroadcast(code)
   if (rules.ports.length === 0) {
     code.jump('pass')
     return
@@ -104,13 +178,30 @@ function matchIpv4(code: BpfAssembler, rules: TakeRules): void {
   matchPorts(code, rules.ports, 'ipv4')
 }
 
+/** Of what goes to 255.255.255.255, DHCP stays with the kernel, which may have leased an address for the interface. */
+function matchLimitedBroadcast(code: BpfAssembler): void {
+  code
+    .jumpIf32(R5, 'ne', -1, 'no-broadcast')
+    .load(8, R5, R7, 9)
+    .jumpIf(R5, 'ne', PROTOCOL_UDP, 'named')
+    .load(8, R4, R7, 0)
+    .jumpIf(R4, 'ne', 0x45, 'named')
+  within(code, R7, 24)
+  code
+    .load(16, R5, R7, 22)
+    .jumpIf(R5, 'eq', network16(67), 'pass')
+    .jumpIf(R5, 'ne', network16(68), 'named')
+    .jump('pass')
+    .label('no-broadcast')
+}
+
 function matchIpv6(code: BpfAssembler, rules: TakeRules): void {
   within(code, R7, 40)
   rules.ipv6.forEach((address, i) => {
     for (let part = 0; part < 4; part++) {
       code.load(32, R5, R7, 24 + part * 4).jumpIf32(R5, 'ne', word(address, part), `ipv6-not-${i}`)
     }
-    code.jump('take').label(`ipv6-not-${i}`)
+    code.jump('named').label(`ipv6-not-${i}`)
   })
   if (rules.ports.length === 0) {
     code.jump('pass')
@@ -127,7 +218,7 @@ function matchPorts(code: BpfAssembler, ports: readonly PortRange[], name: strin
   code.load(16, R1, R8, 2).toBigEndian(16, R1)
   ports.forEach(({ protocol, first, last }, i) => {
     const next = `${name}-port-not-${i}`
-    code.jumpIf(R5, 'ne', protocol, next).jumpIf(R1, 'lt', first, next).jumpIf(R1, 'le', last, 'take').label(next)
+    code.jumpIf(R5, 'ne', protocol, next).jumpIf(R1, 'lt', first, next).jumpIf(R1, 'le', last, 'named').label(next)
   })
   code.jump('pass')
 }

@@ -98,6 +98,17 @@ export class BpfAssembler {
     return this.#emit(0x18, dst.register, PSEUDO_MAP_FD, 0, descriptor).#emit(0, 0, 0, 0, 0)
   }
 
+  /** Loads the address of byte `offset` of an array map's only value; two instruction slots. */
+  loadMapValue(dst: Register, descriptor: number, offset: number): this {
+    const PSEUDO_MAP_VALUE = 2
+    return this.#emit(0x18, dst.register, PSEUDO_MAP_VALUE, 0, descriptor).#emit(0, 0, 0, 0, offset)
+  }
+
+  /** *(uint64_t *)(base + offset) += src, for all cores at once. */
+  atomicAdd(base: Register, offset: number, src: Register): this {
+    return this.#emit(0xdb, base.register, src.register, offset, 0)
+  }
+
   jump(label: string): this {
     this.#jumps.push({ at: this.#code.length, label })
     return this.#emit(JMP, 0, 0, 0, 0)

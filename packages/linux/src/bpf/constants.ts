@@ -17,6 +17,9 @@ export const BPF_LINK_GET_NEXT_ID = 31
 export const BPF_MAP_TYPE_ARRAY = 2
 export const BPF_MAP_TYPE_XSKMAP = 17
 
+/** An array whose values a process maps: it and the program then share memory, without a system call. */
+export const BPF_F_MMAPABLE = 1 << 10
+
 export const BPF_PROG_TYPE_SCHED_CLS = 3
 export const BPF_PROG_TYPE_XDP = 6
 

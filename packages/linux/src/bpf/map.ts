@@ -8,13 +8,21 @@ export interface BpfMapOptions {
   /** Bytes of a value; keys are always u32. */
   readonly valueSize: number
   readonly entries: number
+  /** `BPF_F_*`; none when absent. */
+  readonly flags?: number
   /** At most 15 bytes; shown by bpftool. */
   readonly name: string
 }
 
 /** Creates a map with u32 keys. Returns its descriptor, which the caller closes; the map lives while it is referred to. */
-export function createBpfMap({ type, valueSize, entries, name }: BpfMapOptions): number {
-  const attributes = new BpfAttributes().u32(0, type).u32(4, 4).u32(8, valueSize).u32(12, entries).name(28, name)
+export function createBpfMap({ type, valueSize, entries, flags = 0, name }: BpfMapOptions): number {
+  const attributes = new BpfAttributes()
+    .u32(0, type)
+    .u32(4, 4)
+    .u32(8, valueSize)
+    .u32(12, entries)
+    .u32(16, flags)
+    .name(28, name)
   return check(bpf(BPF_MAP_CREATE, attributes), { call: 'bpf(MAP_CREATE)', subject: `bpf map ${name}` })
 }
 

@@ -22,7 +22,7 @@ export const ALLOWED_CALLS = {
   setsockopt: {
     result: 'int',
     parameters: ['int', 'int', 'int', 'void *', 'uint32_t'],
-    purpose: 'register a UMEM, size the rings',
+    purpose: 'register a UMEM, size the rings; which groups an interface receives',
   },
   getsockopt: {
     result: 'int',

@@ -1,15 +1,13 @@
 import { check, EOPNOTSUPP, systemError } from '../errno.ts'
 import { calls } from '../ffi/calls.ts'
 import { foreign } from '../ffi/foreign.ts'
+import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from '../socket-constants.ts'
 
 // linux/sockios.h, linux/ethtool.h
 const SIOCETHTOOL = 0x8946
 const ETHTOOL_STXCSUM = 0x17
 const ETHTOOL_GTXCSUM = 0x16
 const ETHTOOL_GCHANNELS = 0x3c
-const AF_INET = 2
-const SOCK_DGRAM = 2
-const SOCK_CLOEXEC = 0o2000000
 /** `struct ifreq`: name at 0, pointer to the ethtool command at 16. */
 const IFREQ_BYTES = 40
 

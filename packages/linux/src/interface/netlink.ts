@@ -2,15 +2,11 @@ import { ParakernelError } from '@parakernel/hal'
 import { check, EAGAIN, ENOBUFS, ENODEV, systemError } from '../errno.ts'
 import { calls } from '../ffi/calls.ts'
 import { foreign } from '../ffi/foreign.ts'
+import { AF_NETLINK, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW } from '../socket-constants.ts'
 import { decodeLinkMessages, encodeLinkRequest, type LinkState } from './link-message.ts'
 
-const AF_NETLINK = 16
-const SOCK_RAW = 3
-const SOCK_CLOEXEC = 0o2000000
-const SOCK_NONBLOCK = 0o4000
 const NETLINK_ROUTE = 0
 const RTMGRP_LINK = 1
-const MSG_DONTWAIT = 0x40
 /** The kernel splits no message of one interface over datagrams, and sends none larger than this. */
 const DATAGRAM_BYTES = 32_768
 

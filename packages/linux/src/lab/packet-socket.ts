@@ -2,22 +2,24 @@ import { check, EAGAIN, ENETDOWN, ENOBUFS, systemError } from '../errno.ts'
 import { calls } from '../ffi/calls.ts'
 import { foreign } from '../ffi/foreign.ts'
 import { queryLink } from '../interface/netlink.ts'
+import {
+  AF_PACKET,
+  MSG_DONTWAIT,
+  SO_RCVBUFFORCE,
+  SOCK_CLOEXEC,
+  SOCK_RAW,
+  SOL_PACKET,
+  SOL_SOCKET,
+} from '../socket-constants.ts'
 
-const AF_PACKET = 17
-const SOCK_RAW = 3
-const SOCK_CLOEXEC = 0o2000000
 const ETH_P_ALL_NETWORK_ORDER = 0x0300
-const MSG_DONTWAIT = 0x40
 const ADDRESS_BYTES = 20
-const SOL_SOCKET = 1
-const SOL_PACKET = 263
 const PACKET_AUXDATA = 8
 /** `struct cmsghdr`, then `struct tpacket_auxdata`: status u32 at 0, VLAN TCI u16 at 16, TPID u16 at 18. */
 const CMSG_HEADER = 16
 const AUXDATA_BYTES = 20
 const CONTROL_BYTES = 64
 const TP_STATUS_VLAN_VALID = 1 << 4
-const SO_RCVBUFFORCE = 33
 const RECEIVE_BYTES = 32 << 20
 
 /**

@@ -1,12 +1,7 @@
-import { check, EAGAIN, ENOBUFS, systemError } from '../errno.ts'
+import { check, EAGAIN, ECONNREFUSED, ENOBUFS, systemError } from '../errno.ts'
 import { calls } from '../ffi/calls.ts'
 import { foreign } from '../ffi/foreign.ts'
-
-const AF_INET = 2
-const SOCK_DGRAM = 2
-const SOCK_CLOEXEC = 0o2000000
-const MSG_DONTWAIT = 0x40
-const ECONNREFUSED = 111
+import { AF_INET, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_DGRAM } from '../socket-constants.ts'
 
 /**
  * A kernel UDP socket in the namespace that the thread is in when it is made. Node's own sockets are opened later, on the

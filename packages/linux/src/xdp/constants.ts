@@ -2,8 +2,6 @@
 
 export const AF_XDP = 44
 export const SOL_XDP = 283
-export const SOCK_RAW = 3
-export const SOCK_CLOEXEC = 0o2000000
 
 /** Socket options. */
 export const XDP_MMAP_OFFSETS = 1
