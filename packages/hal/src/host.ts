@@ -12,6 +12,8 @@ export interface Host {
   mapRegion(fd: number, byteLength: number): MemoryRegion
   /** Unmaps nothing (the engine owns the addresses) but closes the memfd. */
   closeRegion(region: MemoryRegion): void
+  /** Asks for huge pages under a region, before it is touched. No promise: a host that has none does nothing. */
+  adviseHugePages(region: MemoryRegion): void
   /** CPUs on which this process may run. */
   cpus(): readonly number[]
   /** Pins the calling thread. @throws EINVAL when `cpu` is not one of `cpus()`. */

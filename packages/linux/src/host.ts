@@ -3,7 +3,7 @@ import { allowedCores, pinThread } from './affinity.ts'
 import { check } from './errno.ts'
 import { calls } from './ffi/calls.ts'
 import { foreign } from './ffi/foreign.ts'
-import { closeRegion, createMemfdRegion, mapMemfdRegion } from './memory/region.ts'
+import { adviseHugePages, closeRegion, createMemfdRegion, mapMemfdRegion } from './memory/region.ts'
 import { createEventFd, readEventFd, writeEventFd } from './wait/eventfd.ts'
 import { DescriptorPoller } from './wait/poller.ts'
 import { watchDescriptor } from './wait/uv-poll.ts'
@@ -27,6 +27,10 @@ export class LinuxHost implements Host {
 
   closeRegion(region: MemoryRegion): void {
     closeRegion(region)
+  }
+
+  adviseHugePages(region: MemoryRegion): void {
+    adviseHugePages(region)
   }
 
   cpus(): readonly number[] {

@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
+import { createPlainRegion } from '@parakernel/hal'
 import { expect, test } from 'vitest'
 import {
+  adviseHugePages,
   calls,
   closeRegion,
   createMemfdRegion,
@@ -11,6 +14,7 @@ import {
   MAP_SHARED,
   mapMemfdRegion,
   mmap,
+  regionAddress,
   replaceByEmpty,
 } from '../src/index.ts'
 import { requires } from './requirements.ts'
@@ -77,6 +81,17 @@ test('a retired mapping reads zeros at the same address', (context) => {
   bytes[10] = 3
   expect(bytes[10]).toBe(3)
   calls().munmap(address, 4096)
+})
+
+test('huge pages are asked for under a region', (context) => {
+  requires(context)
+  const region = createPlainRegion(8 << 20)
+  adviseHugePages(region)
+  const start = regionAddress(region).toString(16)
+  const maps = readFileSync('/proc/self/smaps', 'utf8')
+  const mapping = maps.slice(maps.indexOf(`\n${start}-`))
+  // `hg`: MADV_HUGEPAGE was given.
+  expect(/VmFlags:(.*)/.exec(mapping)?.[1]).toContain(' hg')
 })
 
 test('mmap failures carry errno and subject', (context) => {

@@ -24,6 +24,7 @@ export function createPartitionMemory(
   const total = byteOffset + byteLength
   if (settings.memory === 'plain') {
     const region = createPlainRegion(total)
+    host?.adviseHugePages(region)
     return {
       window: createFrameWindow({ region, frameCount: count, frameSize: size }),
       heap: { byteOffset, byteLength },

@@ -15,6 +15,7 @@ export function fakeHost(buffer: SharedArrayBuffer): Host {
     createRegion: no,
     mapRegion: no,
     closeRegion: no,
+    adviseHugePages() {},
     cpus: () => [0],
     pinThread: no,
     createEventFd: () => Math.max(FIRST_FD, Atomics.add(words, NEXT_FD, 1) + FIRST_FD),

@@ -13,6 +13,7 @@ export const ALLOWED_CALLS = {
     purpose: 'map AF_XDP rings; lay a memfd under a region',
   },
   munmap: { result: 'int', parameters: ['uintptr_t', 'size_t'], purpose: 'unmap rings' },
+  madvise: { result: 'int', parameters: ['uintptr_t', 'size_t', 'int'], purpose: 'huge pages under a region' },
   memfd_create: { result: 'int', parameters: ['str', 'uint32_t'], purpose: 'memory that another process can map' },
   fcntl: { result: 'int', parameters: ['int', 'int', 'int'], purpose: 'seal a memfd; close-on-exec of a descriptor' },
 
