@@ -1,4 +1,5 @@
 import { createPlainRegion } from '@parakernel/hal'
+import { adviseHugePages } from '@parakernel/linux'
 import { threadCpuNanoseconds } from '@parakernel/tool-bench'
 import { itemBytes, type KernelChoice, keyhash, MicaPartition, OP_GET, OP_SET, RequestBatch } from '../src/index.ts'
 import { permutation, rankSource } from './zipf.ts'
@@ -58,7 +59,10 @@ export function runStoreCase(test: StoreCase): { value: number; median: number; 
   const batchOffset = align(requestArea + operations * (keyStride + valueStride), 64)
   const out = align(batchOffset + RequestBatch.byteLength(burst), 64)
   const limit = out + packet * (align(valueBytes, 8) + 24)
-  const { memory } = createPlainRegion(align(limit, 65536))
+  const region = createPlainRegion(align(limit, 65536))
+  // As for a partition of a composed machine.
+  if (process.platform === 'linux') adviseHugePages(region)
+  const { memory } = region
 
   const partition = new MicaPartition({
     memory,
