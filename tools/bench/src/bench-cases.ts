@@ -39,7 +39,7 @@ export async function benchCases(
 }
 
 function listOf(heading: BenchHeading, names: readonly string[]): BenchList {
-  const { title, unit, better, baseline, unavailable } = heading
+  const { title, unit, better, compare = [], baseline, unavailable } = heading
   const cases = names.map((name) => {
     const base = typeof baseline === 'function' ? baseline(name) : baseline
     const missing = unavailable?.(name)
@@ -49,7 +49,7 @@ function listOf(heading: BenchHeading, names: readonly string[]): BenchList {
       ...(missing !== undefined && { unavailable: missing }),
     }
   })
-  return { title, unit, better, cases }
+  return { title, unit, better, compare, cases }
 }
 
 function outputOf(measurement: Measurement): CaseOutput {

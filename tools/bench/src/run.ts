@@ -17,6 +17,8 @@ export interface CaseResult {
   /** Of the values that case and baseline had in the same rounds: this one's divided by the baseline's. */
   readonly ratio?: Spread
   readonly details: Readonly<Record<string, Spread>>
+  /** The same for the details that the file compares. */
+  readonly detailRatios: Readonly<Record<string, Spread>>
   readonly failures: readonly string[]
 }
 
@@ -37,7 +39,7 @@ export interface RunOptions {
 interface Bench {
   readonly file: BenchFile
   readonly list: BenchList
-  readonly outputs: Map<string, (CaseOutput | Error)[]>
+  readonly outputs: Map<string, Outcome[]>
 }
 
 /**
@@ -67,37 +69,58 @@ export async function runBenches(files: readonly BenchFile[], options: RunOption
 
 /** A file that does not even load is a case that fails, with its error as the reason. */
 function unlisted({ path }: BenchFile): BenchList {
-  return { title: path, unit: '', better: 'less', cases: [{ name: 'the whole file' }] }
+  return { title: path, unit: '', better: 'less', compare: [], cases: [{ name: 'the whole file' }] }
 }
 
 function resultOf({ file, list, outputs }: Bench): BenchResult {
-  const valueIn = (name: string, round: number) => {
-    const output = outputs.get(name)?.[round]
-    return output === undefined || output instanceof Error ? undefined : output.value
-  }
+  const { title, unit, better, compare } = list
   const cases = list.cases.map(({ name, baseline, unavailable }): CaseResult => {
-    const all = outputs.get(name) ?? []
-    const good = all.filter((output): output is CaseOutput => !(output instanceof Error))
-    const ratios = all.flatMap((_, round) => {
-      const own = valueIn(name, round)
-      const other = baseline === undefined ? undefined : valueIn(baseline, round)
-      return own === undefined || other === undefined ? [] : [own / other]
-    })
+    const own = outputs.get(name) ?? []
+    const base = baseline === undefined ? [] : (outputs.get(baseline) ?? [])
+    const good = own.filter(isOutput)
     const keys = [...new Set(good.flatMap(({ details }) => Object.keys(details)))]
-    const details = keys.map((key) => [key, spread(good.flatMap((output) => output.details[key] ?? []))] as const)
     const value = spread(good.map((output) => output.value))
-    const ratio = spread(ratios)
+    const ratio = ratioOf(own, base, (output) => output.value)
     return {
       name,
       ...(unavailable !== undefined && { unavailable }),
       ...(baseline !== undefined && { baseline }),
-      samples: all.map((output) => (output instanceof Error ? null : output.value)),
+      samples: own.map((output) => (isOutput(output) ? output.value : null)),
       ...(value !== undefined && { value }),
       ...(ratio !== undefined && { ratio }),
-      details: Object.fromEntries(details.filter((entry): entry is [string, Spread] => entry[1] !== undefined)),
-      failures: all.flatMap((output) => (output instanceof Error ? [output.message] : [])),
+      details: spreads(keys, (key) => spread(good.flatMap((output) => output.details[key] ?? []))),
+      detailRatios: spreads(compare, (key) => ratioOf(own, base, (output) => output.details[key])),
+      failures: own.flatMap((output) => (isOutput(output) ? [] : [output.message])),
     }
   })
-  const { title, unit, better } = list
   return { ...file, title, unit, better, cases }
+}
+
+type Outcome = CaseOutput | Error
+
+const isOutput = (outcome: Outcome | undefined): outcome is CaseOutput =>
+  outcome !== undefined && !(outcome instanceof Error)
+
+/** Of the rounds in which both were measured: one divided by the other. */
+function ratioOf(
+  own: Outcome[],
+  base: Outcome[],
+  pick: (output: CaseOutput) => number | undefined,
+): Spread | undefined {
+  const ratios = own.flatMap((outcome, round) => {
+    const other = base[round]
+    if (!isOutput(outcome) || !isOutput(other)) return []
+    const [above, below] = [pick(outcome), pick(other)]
+    return above === undefined || below === undefined ? [] : [above / below]
+  })
+  return spread(ratios)
+}
+
+function spreads(keys: readonly string[], of: (key: string) => Spread | undefined): Record<string, Spread> {
+  const all: Record<string, Spread> = {}
+  for (const key of keys) {
+    const one = of(key)
+    if (one !== undefined) all[key] = one
+  }
+  return all
 }

@@ -1,4 +1,4 @@
-import type { BenchResult } from './run.ts'
+import type { BenchResult, CaseResult } from './run.ts'
 import type { Spread } from './statistics.ts'
 
 /** Three digits that count, and no exponent. */
@@ -25,7 +25,7 @@ export function formatBench(bench: BenchResult): string {
     formatRange(one.value!),
     one.ratio === undefined ? '' : formatNumber(one.ratio.median),
     one.ratio === undefined || bases.length === 1 ? '' : one.baseline!,
-    ...details.map((key) => (key in one.details ? formatNumber(one.details[key].median) : '')),
+    ...details.map((key) => detailCell(one, key)),
   ])
   const facts = [
     `${bench.better} is better`,
@@ -39,6 +39,13 @@ export function formatBench(bench: BenchResult): string {
     if (failures.length > 0) lines.push(`  FAILED in ${failures.length} of ${rounds}: ${name}: ${failures.at(-1)}`)
   }
   return lines.join('\n')
+}
+
+/** `120 (x4.1)` where the detail is compared. */
+function detailCell({ details, detailRatios }: CaseResult, key: string): string {
+  if (!(key in details)) return ''
+  const ratio = key in detailRatios ? ` (x${formatNumber(detailRatios[key].median)})` : ''
+  return `${formatNumber(details[key].median)}${ratio}`
 }
 
 /** Leaves out columns without any content. */

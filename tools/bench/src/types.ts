@@ -1,4 +1,4 @@
-/** One figure, or one (`value`) with details beside it. Details are shown and recorded, but not compared. */
+/** One figure, or one (`value`) with details beside it. Details are shown and recorded. */
 export type Measurement = number | { readonly value: number; readonly [detail: string]: number }
 
 /** Prepares and measures; its process ends after it. Throws when what it measured is wrong. */
@@ -11,6 +11,8 @@ export interface BenchHeading {
   readonly better: 'less' | 'more'
   /** The case that the others are divided by: one for all, or one for each. */
   readonly baseline?: string | ((name: string) => string | undefined)
+  /** Details that are divided by the baseline's too. */
+  readonly compare?: readonly string[]
   /** What this machine lacks to run a case, and the remedy; undefined when it can run. */
   readonly unavailable?: (name: string) => string | undefined
 }
@@ -20,6 +22,7 @@ export interface BenchList {
   readonly title: string
   readonly unit: string
   readonly better: 'less' | 'more'
+  readonly compare: readonly string[]
   readonly cases: readonly { readonly name: string; readonly baseline?: string; readonly unavailable?: string }[]
 }
 

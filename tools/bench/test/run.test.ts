@@ -41,6 +41,8 @@ describe('a file of two cases', () => {
     expect(double.value).toEqual({ median: 40, min: 20, max: 60 })
     expect(double.baseline).toBe('plain')
     expect(double.ratio).toEqual({ median: 2, min: 2, max: 2 })
+    expect(double.details['packets'].median).toBe(4)
+    expect(double.detailRatios).toEqual({ packets: { median: 0.5, min: 0.5, max: 0.5 } })
     expect(order).toEqual(['plain', 'double', 'double', 'plain', 'plain', 'double'])
     expect(seen).toEqual([1, 2, 3])
     // A process of its own in every round.
@@ -48,7 +50,7 @@ describe('a file of two cases', () => {
     expect(caseOf(result, 'on the moon')).toMatchObject({ unavailable: 'needs a rocket', samples: [], failures: [] })
     const text = formatBench(result)
     expect(text).toContain("fixture (less is better; median of 3 rounds; ratios to 'plain')")
-    expect(text).toMatch(/double +40 +20-60 +2/)
+    expect(text).toMatch(/double +40 +20-60 +2 +4 \(x0.500\) +\d+/)
     expect(text).toContain('not run: on the moon: needs a rocket')
   })
 
