@@ -2,7 +2,7 @@ import type { BenchResult, CaseResult } from './run.ts'
 import type { Spread } from './statistics.ts'
 
 /** Three digits that count, and no exponent. */
-export function formatNumber(value: number): string {
+function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return String(value)
   const size = Math.abs(value)
   if (size !== 0 && size < 0.0005) return '0.000'
