@@ -34,6 +34,8 @@ export async function benchCases(
   endWithParent()
   const file = { suite: '', path: meta.filename }
   const [result] = await runBenches([file], { match: values.match, rounds: Number(values.rounds) })
+  if (result === undefined)
+    throw new Error(`no case contains '${values.match}': there are ${Object.keys(cases).join(', ')}`)
   console.log(formatBench(result))
   if (result.cases.some(({ failures }) => failures.length > 0)) process.exitCode = 1
 }
@@ -52,9 +54,12 @@ function listOf(heading: BenchHeading, names: readonly string[]): BenchList {
   return { title, unit, better, compare, cases }
 }
 
+/** @throws when a figure is none: a measurement that divides by zero failed */
 function outputOf(measurement: Measurement): CaseOutput {
-  if (typeof measurement === 'number') return { value: measurement, details: {} }
-  const { value, ...details } = measurement
+  const { value, ...details } = typeof measurement === 'number' ? { value: measurement } : measurement
+  for (const [name, figure] of Object.entries({ value, ...details })) {
+    if (!Number.isFinite(figure)) throw new Error(`${name} is ${figure}`)
+  }
   return { value, details }
 }
 

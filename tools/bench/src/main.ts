@@ -52,7 +52,10 @@ async function measure(files: BenchFile[], options: { rounds: number; match: str
       if (live) process.stderr.write(`\r\x1b[Kround ${round + 1} of ${rounds}: ${suite}: ${name}`)
     },
     // A run that is stopped leaves the rounds that it finished.
-    onRound: write,
+    onRound: (benches, round) => {
+      write(benches)
+      if (!live) console.error(`bench: round ${round + 1} of ${rounds} done`)
+    },
   })
   if (live) process.stderr.write('\r\x1b[K')
   for (const bench of results) console.log(`${formatBench(bench)}\n`)

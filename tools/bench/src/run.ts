@@ -33,7 +33,7 @@ export interface RunOptions {
   /** Before each case. */
   readonly onCase?: (round: number, file: BenchFile, name: string) => void
   /** After each round, with all results until then. */
-  readonly onRound?: (results: readonly BenchResult[]) => void
+  readonly onRound?: (results: readonly BenchResult[], round: number) => void
 }
 
 interface Bench {
@@ -62,7 +62,7 @@ export async function runBenches(files: readonly BenchFile[], options: RunOption
         outputs.set(name, [...(outputs.get(name) ?? []), output])
       }
     }
-    options.onRound?.(benches.map(resultOf))
+    options.onRound?.(benches.map(resultOf), round)
   }
   return benches.map(resultOf)
 }

@@ -67,6 +67,7 @@ describe('what fails', () => {
     expect(caseOf(result, 'works').value?.median).toBe(4)
     expect(caseOf(result, 'breaks')).toMatchObject({ samples: [null, null] })
     expect(caseOf(result, 'breaks').failures).toEqual(Array(2).fill('Error: three packets are missing'))
+    expect(caseOf(result, 'divides by zero').failures[0]).toBe('Error: rate is Infinity')
     expect(formatBench(result)).toContain('FAILED in 2 of 2: breaks: Error: three packets are missing')
   })
 
@@ -106,6 +107,9 @@ describe('a bench file as a program', () => {
     expect(JSON.parse(one.stdout)).toEqual({ value: 4, details: {} })
     const none = await program(fixture('failing').path, '--case', 'flies')
     expect(none.code).toBe(1)
-    expect(none.stderr).toContain("no case 'flies': there are works, breaks")
+    expect(none.stderr).toContain("no case 'flies': there are works, divides by zero, breaks")
+    const unmatched = await program(fixture('failing').path, '--match', 'flies')
+    expect(unmatched.code).toBe(1)
+    expect(unmatched.stderr).toContain("no case contains 'flies'")
   })
 })
