@@ -21,6 +21,8 @@ test('frames that nobody makes room for are counted, one by one', async () => {
   const pair = bed.pair({ label: 'an' })
   const device = await bed.open({ interface: pair.interface, take: 'all', ringSize: 64 })
   const queue = bed.attach(device)
+  // Frames are posted when the holder looks.
+  expect(drain(queue)).toBe(0)
   const peer = pair.inside(() => new PacketSocket(pair.peer))
   const packet = ipv4Packet({})
   const arrived = () => {
@@ -152,4 +154,20 @@ test('two windows of one region serve two queues, without touching each other', 
   expect(Math.min(...counts)).toBeGreaterThan(0)
   for (const queue of queues) queue.detach()
   peer.close()
+})
+
+test('queues that share a pool leave half of it for transmission', async () => {
+  const pair = bed.pair({ label: 'as', queues: 4 })
+  const device = await bed.open({ interface: pair.interface, take: 'all' })
+  const region = createPlainRegion(256 * 2048)
+  const window = createFrameWindow({ region, frameCount: 256 })
+  const pool = new DebugFramePool(window)
+  const queues = [0, 1, 2, 3].map((i) => backend.attach(device.grant(i, window), { pool, clock }))
+  for (const queue of queues) drain(queue)
+  expect(pool.available).toBe(128)
+  for (const queue of queues.splice(1)) queue.detach()
+  drain(queues[0])
+  expect(pool.available).toBe(128)
+  queues[0].detach()
+  expect(pool.available).toBe(256)
 })

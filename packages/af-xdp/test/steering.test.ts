@@ -4,6 +4,7 @@ import {
   closeDescriptors,
   createBpfMap,
   loadBpfProgram,
+  mapDescriptor,
   missingCapabilities,
   runBpfProgram,
   XDP_DROP,
@@ -12,6 +13,7 @@ import {
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createFilterMap } from '../src/control/interface-filter.ts'
 import { parseTakeRules, type TakeOptions, xdpProgram } from '../src/index.ts'
+import { FilterTable, filterTableBytes, packAddress } from '../src/steering/filter-table.ts'
 import { arpPacket, ipv4Packet, ipv6Packet, withVlan } from './packets.ts'
 
 /** The verdict for a frame that the rules take: no socket is in the map, so the program answers its `withoutSocket`. */
@@ -27,13 +29,21 @@ afterEach(() => {
 })
 
 function program(options: TakeOptions): (packet: Uint8Array) => number {
-  const map = createBpfMap({ type: BPF_MAP_TYPE_XSKMAP, valueSize: 4, entries: QUEUES, name: 'pk_test' })
-  const filter = createFilterMap(QUEUES)
-  const maps = { sockets: map, filter, queues: QUEUES }
+  return programAndFilter(options).verdict
+}
+
+function programAndFilter(options: TakeOptions, queues = QUEUES) {
+  const map = createBpfMap({ type: BPF_MAP_TYPE_XSKMAP, valueSize: 4, entries: queues, name: 'pk_test' })
+  const filter = createFilterMap(queues)
+  const maps = { sockets: map, filter, queues }
   const code = xdpProgram(parseTakeRules(options, 'test'), maps, XDP_DROP)
   const descriptor = loadBpfProgram({ type: BPF_PROG_TYPE_XDP, code, name: 'pk_test' })
   open.push(map, filter, descriptor)
-  return (packet) => runBpfProgram(descriptor, packet)
+  const { buffer } = mapDescriptor(filter, 0, filterTableBytes(queues), 'test')
+  return {
+    verdict: (packet: Uint8Array) => runBpfProgram(descriptor, packet),
+    table: new FilterTable(buffer, queues),
+  }
 }
 
 describe('the XDP program', () => {
@@ -125,6 +135,22 @@ describe('the XDP program', () => {
     expect(verdict(ipv4Packet({ destination: OTHER }))).toBe(TAKEN)
   })
 
+  test('takes the limited broadcast for a subnet that is given, and leaves DHCP to the kernel', () => {
+    const broadcast = (fields: object) => ipv4Packet({ destination: '255.255.255.255', ...fields })
+    const verdict = program({ addresses: ['10.0.0.1/24'] })
+    expect(verdict(broadcast({ destinationPort: 9 }))).toBe(TAKEN)
+    expect(verdict(broadcast({ destinationPort: 68, protocol: 6 }))).toBe(TAKEN)
+    expect(verdict(broadcast({ destinationPort: 67 }))).toBe(XDP_PASS)
+    expect(verdict(broadcast({ destinationPort: 68 }))).toBe(XDP_PASS)
+    expect(verdict(withVlan(broadcast({ destinationPort: 68 })))).toBe(XDP_PASS)
+    const everything = program({ addresses: ['10.0.0.1/24', '255.255.255.255'] })
+    expect(everything(broadcast({ destinationPort: 68 }))).toBe(TAKEN)
+    const none = program({ addresses: ['10.0.0.1'] })
+    expect(none(broadcast({ destinationPort: 9 }))).toBe(XDP_PASS)
+    const ports = program({ addresses: ['10.0.0.1'], ports: ['udp/68'] })
+    expect(ports(broadcast({ destinationPort: 68 }))).toBe(TAKEN)
+  })
+
   test('is accepted by the verifier with 64 addresses and 32 port ranges', () => {
     const addresses = Array.from({ length: 32 }, (_, i) => [`10.1.${i}.1/24`, `fd00::${i}:1`]).flat()
     const ports = Array.from({ length: 32 }, (_, i) => `udp/${1000 + i * 10}-${1005 + i * 10}`)
@@ -134,6 +160,88 @@ describe('the XDP program', () => {
     expect(verdict(ipv6Packet({ destination: 'fd00::31:1' }))).toBe(TAKEN)
     expect(verdict(ipv4Packet({ destinationPort: 1315 }))).toBe(TAKEN)
     expect(verdict(ipv4Packet({ destinationPort: 1316 }))).toBe(XDP_PASS)
+  })
+})
+
+describe('the receive filter of the XDP program', () => {
+  beforeEach((context) => {
+    const missing = process.platform === 'linux' ? missingCapabilities('CAP_BPF', 'CAP_NET_ADMIN') : ['Linux']
+    if (missing.length > 0) context.skip(`needs ${missing.join(', ')}`)
+  })
+
+  const MAC = Uint8Array.of(2, 0, 0, 0, 0, 0x81)
+  const STRANGER = Uint8Array.of(2, 0, 0, 0, 1, 0x81)
+  const GROUP = Uint8Array.of(1, 0, 0x5e, 0x7f, 0, 1)
+  const OTHER_GROUP = Uint8Array.of(1, 0, 0x5e, 0x7f, 0, 2)
+  const to = (mac: Uint8Array, packet = ipv4Packet({ destination: OURS })) => {
+    const copy = packet.slice()
+    copy.set(mac)
+    return copy
+  }
+  const elsewhere = (mac: Uint8Array) => to(mac, ipv4Packet({ destination: OTHER }))
+
+  test('lets the own address and broadcast pass, and counts what the rules name beyond', () => {
+    const { verdict, table } = programAndFilter({ addresses: [OURS] })
+    table.setOwnAddress(MAC)
+    expect(verdict(to(MAC))).toBe(TAKEN)
+    expect(verdict(ipv4Packet({ destination: OURS }))).toBe(TAKEN)
+    expect(table.leftOut(0)).toBe(0)
+    expect(verdict(to(STRANGER))).toBe(XDP_PASS)
+    expect(verdict(to(GROUP))).toBe(XDP_PASS)
+    expect(table.leftOut(0)).toBe(2)
+    // What the rules do not name is the kernel's anyway, and counted by nobody.
+    expect(verdict(elsewhere(STRANGER))).toBe(XDP_PASS)
+    expect(verdict(elsewhere(MAC))).toBe(XDP_PASS)
+    expect(table.leftOut(0)).toBe(2)
+  })
+
+  test('applies to take: all too', () => {
+    const { verdict, table } = programAndFilter({ take: 'all' })
+    table.setOwnAddress(MAC)
+    expect([to(MAC), to(STRANGER), to(GROUP)].map(verdict)).toEqual([TAKEN, XDP_PASS, XDP_PASS])
+    table.share(2).promiscuous = true
+    expect([to(MAC), to(STRANGER), to(GROUP)].map(verdict)).toEqual([TAKEN, TAKEN, TAKEN])
+    table.share(2).promiscuous = false
+    expect(verdict(to(STRANGER))).toBe(XDP_PASS)
+    expect(table.leftOut(0)).toBe(3)
+  })
+
+  test('takes a group that any queue asks for, whatever the rules say', () => {
+    const { verdict, table } = programAndFilter({ addresses: [OURS] })
+    for (const queue of [1, 3]) table.share(queue).add(packAddress(GROUP))
+    expect(verdict(elsewhere(GROUP))).toBe(TAKEN)
+    expect(verdict(elsewhere(OTHER_GROUP))).toBe(XDP_PASS)
+    table.share(1).remove(packAddress(GROUP))
+    expect(verdict(elsewhere(GROUP))).toBe(TAKEN)
+    table.share(3).remove(packAddress(GROUP))
+    expect(verdict(elsewhere(GROUP))).toBe(XDP_PASS)
+    table.share(0).allGroups = true
+    expect(verdict(elsewhere(OTHER_GROUP))).toBe(TAKEN)
+    expect(verdict(elsewhere(STRANGER))).toBe(XDP_PASS)
+  })
+
+  test("a promiscuous holder still gets what the rules name, not what is the kernel's", () => {
+    const { verdict, table } = programAndFilter({ addresses: [OURS] })
+    table.setOwnAddress(MAC)
+    table.share(1).promiscuous = true
+    expect([to(STRANGER), to(GROUP)].map(verdict)).toEqual([TAKEN, TAKEN])
+    expect([elsewhere(STRANGER), elsewhere(MAC)].map(verdict)).toEqual([XDP_PASS, XDP_PASS])
+  })
+
+  test('lets groups pass that the rules list, for those addresses', () => {
+    const { verdict } = programAndFilter({ addresses: [OURS, '239.127.0.1'] })
+    expect(verdict(to(GROUP, ipv4Packet({ destination: '239.127.0.1' })))).toBe(TAKEN)
+    // The same Ethernet address, another group (RFC 1112 section 6.4).
+    expect(verdict(to(GROUP, ipv4Packet({ destination: '239.255.0.1' })))).toBe(XDP_PASS)
+    expect(verdict(to(OTHER_GROUP, ipv4Packet({ destination: '239.127.0.1' })))).toBe(XDP_PASS)
+  })
+
+  test('is accepted by the verifier for 256 queues, and finds what the last one asks for', () => {
+    const { verdict, table } = programAndFilter({ addresses: [OURS] }, 256)
+    table.share(255).add(packAddress(GROUP))
+    expect(verdict(elsewhere(GROUP))).toBe(TAKEN)
+    table.share(254).promiscuous = true
+    expect(verdict(to(STRANGER))).toBe(TAKEN)
   })
 })
 
@@ -172,6 +280,12 @@ describe('take rules', () => {
   test('addresses become bytes', () => {
     const rules = parseTakeRules({ addresses: ['192.168.7.1/20', '::1', '1:2::3', 'ff02::fb'] }, 'test')
     expect(rules.ipv4.map((bytes) => bytes.join('.'))).toEqual(['192.168.7.1', '192.168.15.255'])
+    expect(rules.limitedBroadcast).toBe(true)
+    expect(rules.groups.map((bytes) => Buffer.from(bytes).toString('hex'))).toEqual([
+      '3333ff000001',
+      '3333ff000003',
+      '3333000000fb',
+    ])
     expect(rules.ipv6.map((bytes) => Buffer.from(bytes).toString('hex'))).toEqual([
       '00000000000000000000000000000001',
       'ff0200000000000000000001ff000001',

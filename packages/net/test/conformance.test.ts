@@ -8,6 +8,7 @@ import { Machines, MILLISECOND } from './support/machines.ts'
 interface Variant {
   readonly name: string
   readonly nic?: NicOptions
+  readonly queues?: number
   readonly options?: Partial<NetOptions>
   readonly wrap?: (device: NetDevice, machines: Machines) => NetDevice
 }
@@ -23,19 +24,20 @@ const variants: readonly Variant[] = [
   { name: 'net in a VLAN that the NIC tags', options: { vlanId: 42 } },
   { name: 'net in a VLAN that it tags itself', options: { vlanId: 42 }, nic: { vlan: false } },
   { name: 'net on a NIC whose packets are chains of frames', nic: { mtu: 4000 } },
+  { name: 'net on a NIC of four queues that spreads flows by hash', queues: 4 },
   {
     name: 'net over links of 10 us',
     wrap: (device, { clock }) => faults.wrap(device, { delay: 10_000 }, { clock }),
   },
 ]
 
-for (const { name, nic = {}, options = {}, wrap } of variants) {
+for (const { name, nic = {}, queues = 1, options = {}, wrap } of variants) {
   networkLibosConformance({
     name,
     broadcastAddress: '10.0.0.255',
     async setup() {
       const machines = new Machines()
-      const common = { nic, ...(wrap === undefined ? {} : { wrap: (d: NetDevice) => wrap(d, machines) }) }
+      const common = { nic, queues, ...(wrap === undefined ? {} : { wrap: (d: NetDevice) => wrap(d, machines) }) }
       const a = await machines.add({ ...common, options: { address: '10.0.0.1/24', ...options } })
       const b = await machines.add({ ...common, options: { address: '10.0.0.2/24', ...options } })
       machines.loop.start('guest')

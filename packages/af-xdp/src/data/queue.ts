@@ -61,7 +61,6 @@ export class AfXdpQueue implements NetQueue {
     this.#receive = new ReceiveSide(grant, pool, this.counters)
     this.#transmit = new TransmitSide(grant, pool, this.counters, this.#receive.posted)
     this.#readControl()
-    this.#receive.post()
   }
 
   receive(burst: NetBurst): number {

@@ -11,7 +11,11 @@ import {
 import { calls, MSG_DONTWAIT, XDP_RING_NEED_WAKEUP } from '@parakernel/linux'
 import { Ledger } from '../ledger.ts'
 import type { XdpTransport } from '../transport.ts'
+import { type PoolSharers, sharersOf } from './pool-sharers.ts'
 import { type RingView, viewRing } from './ring-view.ts'
+
+/** Posted at once, in small pools. */
+const FIRST_FRAMES = 16
 
 /**
  * The receive and the fill ring. Budget: 25 ns a packet, two atomic operations a burst and ring.
@@ -34,7 +38,10 @@ export class ReceiveSide {
   readonly #offsetMask: number
   readonly #headroom: number
   readonly #dataEnd: number
-  readonly #target: number
+  readonly #sharers: PoolSharers
+  /** Frames that shall be posted, and how many queues shared the pool when that was reckoned. */
+  #target = 0
+  #sharedBy = 0
   /** Our side of each ring; the other side is in the shared words. */
   #at = 0
   #fillAt = 0
@@ -53,8 +60,10 @@ export class ReceiveSide {
     this.#offsetMask = window.frameSize - 1
     this.#headroom = window.headroom
     this.#dataEnd = window.frameSize - window.tailroom
-    // Half of the frames at most: the other half is for transmission and for what the application keeps.
-    this.#target = Math.min(transport.ringSize, Math.max(1, window.frameCount >> 1))
+    this.#sharers = sharersOf(pool)
+    this.#sharers.count++
+    // What is posted cannot be taken back, and others may attach to this pool: the rest follows at the first `receive`.
+    this.#fillUp(Math.min(this.#share(), Math.max(FIRST_FRAMES, pool.frameCount >> 4)))
   }
 
   /** Whether packets wait. */
@@ -105,14 +114,26 @@ export class ReceiveSide {
     values[RX_BYTES] += bytes
   }
 
-  /** Gives the kernel free frames to fill, up to the target or as many as the pool has. */
+  /** Gives the kernel free frames to fill, up to this queue's share or as many as the pool has. */
   post(): void {
+    if (this.#sharedBy !== this.#sharers.count) {
+      this.#sharedBy = this.#sharers.count
+      this.#target = this.#share()
+    }
+    if (this.#count < this.#target && this.#pool.available > 0) this.#fillUp(this.#target)
+  }
+
+  /** Half of the frames are for all queues of the pool, the other half for transmission and what the application keeps. */
+  #share(): number {
+    return Math.min(this.#mask + 1, Math.max(1, Math.floor(this.#pool.frameCount / 2 / this.#sharers.count)))
+  }
+
+  #fillUp(target: number): void {
     const pool = this.#pool
-    if (this.#count === this.#target || pool.available === 0) return
     const { producer, entries, flags } = this.#fill
     let at = this.#fillAt
     // At most `ringSize` frames are posted in all, so the fill ring has room for each.
-    for (let want = this.#target - this.#count; want > 0 && pool.available > 0; want--) {
+    for (let want = target - this.#count; want > 0 && pool.available > 0; want--) {
       const f = pool.allocateForDevice()
       pool.lend(f, 0, 0)
       this.posted[f] = 1
@@ -136,6 +157,7 @@ export class ReceiveSide {
       if (this.posted[frame] === 1) this.#pool.giveBack(frame)
     }
     this.posted.fill(0)
+    this.#sharers.count--
     this.#count = 0
   }
 }
