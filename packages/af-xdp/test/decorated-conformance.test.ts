@@ -24,10 +24,6 @@ if (missing === undefined) {
     name: 'pcap over faults over trace over af-xdp, 2 queues',
     setup: () => createVethFixture('cd', 2, { mode: 'native' }),
     decorate,
-    skip: {
-      'descriptors: rows of any numbers never throw, hang or leak':
-        'rows name frames that wait in the receive ring: the delay line lends them, and the debug pool throws first',
-    },
   })
 } else {
   describe('af-xdp under decorators', () => {
