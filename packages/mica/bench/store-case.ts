@@ -138,7 +138,6 @@ export function runStoreCase(test: StoreCase): { value: number; median: number; 
   const rank = rankSource(keys, test.theta, 99)
   for (let i = 0; i < operations; i++) place(opcode, i, order[rank()])
 
-  // The CPU clock ticks every few milliseconds: a sample is long enough for that not to matter.
   const warmUp = threadCpuNanoseconds()
   let repeat = 0
   for (; repeat < 3 || threadCpuNanoseconds() - warmUp < SAMPLE_NANOSECONDS; repeat++) runPass(opcode, operations)
