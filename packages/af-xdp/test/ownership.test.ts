@@ -2,6 +2,7 @@ import { createPlainWindow } from '@parakernel/hal'
 import { PacketSocket, queryLink, xdpLinks } from '@parakernel/linux'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { socketError } from '../src/control/queue-socket.ts'
+import type { AfXdpDevice } from '../src/index.ts'
 import { type DeviceChild, startDeviceChild } from './child.ts'
 import { ipv4Packet } from './packets.ts'
 import { drain, pause, Testbed, until } from './testbed.ts'
@@ -36,6 +37,51 @@ describe('one program an interface', () => {
       message: expect.stringContaining(`process ${owner.process.pid} (`),
       remedy: expect.stringContaining('join: true'),
     })
+  })
+
+  test('a process that waits reads who has the interface and how to share it, and has it when the owner is killed', async () => {
+    const pair = bed.pair({ label: 'o8', queues: 2 })
+    const owner = start({ interface: pair.interface, take: 'all' })
+    expect(await owner.outcome).toBe('open')
+    const waiting = start({ interface: pair.interface, addresses: ['10.79.0.1'] })
+    const link = xdpLinks().find(({ programId }) => programId === programOn(pair.interface))
+    // The whole message, as a user reads it.
+    const [message] = (await waiting.outcome).split('\n')
+    const command = [process.execPath, '--conditions=source'].join(' ').slice(0, 80)
+    expect(message).toMatch(new RegExp(`^EBUSY ${pair.interface}: has an XDP program of process ${owner.process.pid} `))
+    expect(message).toContain(`(${command}`)
+    expect(message).toContain(`), link ${link?.id} (EBUSY). `)
+    expect(message).toMatch(/To share the interface, open it with join: true and take queues that the owner left free$/)
+    // Here is another one that waits: refused until the owner is gone, and let in then.
+    const open = () => bed.open({ interface: pair.interface, take: 'all' }).catch((error) => error.code)
+    expect(await open()).toBe('EBUSY')
+    owner.process.kill('SIGKILL')
+    let device: unknown = 'EBUSY'
+    while (device === 'EBUSY') device = await open()
+    bed.attach(device as AfXdpDevice, 0).detach()
+  })
+
+  test('a process that joined keeps its queue from the next owner, until it lets go', async () => {
+    const pair = bed.pair({ label: 'o9', queues: 2 })
+    const owner = start({ interface: pair.interface, take: 'all' })
+    expect(await owner.outcome).toBe('open')
+    const joined = start({ interface: pair.interface, join: true }, { queue: 1 })
+    expect(await joined.outcome).toBe('open')
+    owner.process.kill('SIGKILL')
+    await owner.ended
+    await until('the program to be gone', () => programOn(pair.interface) === 0)
+    const device = await bed.open({ interface: pair.interface, take: 'all' })
+    bed.attach(device, 0).detach()
+    expect(() => device.grant(1, createPlainWindow(64))).toThrow(
+      expect.objectContaining({
+        code: 'EBUSY',
+        subject: `${pair.interface} queue 1`,
+        remedy: expect.stringContaining('end the process that has an XDP socket on this one'),
+      }),
+    )
+    joined.process.kill('SIGKILL')
+    await joined.ended
+    bed.attach(device, 1).detach()
   })
 
   test('joining takes a queue that is free, and no other', async () => {

@@ -6,7 +6,6 @@ const BITS = {
   CAP_NET_RAW: 13,
   CAP_IPC_LOCK: 14,
   CAP_SYS_ADMIN: 21,
-  CAP_SYS_RESOURCE: 24,
   CAP_BPF: 39,
 } as const
 
@@ -32,10 +31,4 @@ export function effectiveCapabilities(): ReadonlySet<Capability> {
 export function missingCapabilities(...needed: Capability[]): Capability[] {
   const effective = effectiveCapabilities()
   return needed.filter((name) => !effective.has(name) && !(name === 'CAP_BPF' && effective.has('CAP_SYS_ADMIN')))
-}
-
-/** Soft limit of locked memory in bytes; Infinity when unlimited. */
-export function lockedMemoryLimit(): number {
-  const line = /^Max locked memory\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]
-  return line === undefined || line === 'unlimited' ? Number.POSITIVE_INFINITY : Number(line)
 }

@@ -1,4 +1,5 @@
 import { type ErrorCode, ParakernelError } from '@parakernel/hal'
+import { calls } from './ffi/calls.ts'
 import { foreign } from './ffi/foreign.ts'
 
 /** errno numbers of the generic Linux ABI (asm-generic/errno-base.h, errno.h), the same on x64 and arm64. */
@@ -23,7 +24,7 @@ export const ENETDOWN = 100
 export const ENOBUFS = 105
 export const ECONNREFUSED = 111
 
-/** Numbers whose name parakernel's errors know under the same name; EOPNOTSUPP and ENOTSUP are one number on Linux. */
+/** Numbers whose name parakernel's errors know, mostly under the same name; EOPNOTSUPP and ENOTSUP are one number on Linux. */
 const CODES: Readonly<Record<number, ErrorCode>> = {
   1: 'EPERM',
   2: 'ENOENT',
@@ -38,6 +39,8 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   17: 'EEXIST',
   19: 'ENODEV',
   22: 'EINVAL',
+  // The limit of the machine, not of the process.
+  23: 'EMFILE',
   24: 'EMFILE',
   28: 'ENOSPC',
   34: 'ERANGE',
@@ -63,6 +66,8 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   116: 'ESTALE',
   125: 'ECANCELED',
   130: 'EOWNERDEAD',
+  // ENOTSUPP, the kernel's inner one, which drivers and bpf(2) let out.
+  524: 'ENOTSUP',
 }
 
 const REMEDIES: Readonly<Record<number, string>> = {
@@ -90,6 +95,16 @@ export function systemError(errno: number, { call, subject, remedy, cause }: Fai
     ...(advice === undefined ? {} : { remedy: advice }),
     ...(cause === undefined ? {} : { cause }),
   })
+}
+
+/**
+ * The calling thread's errno as an error, with `descriptor` closed: for a step that failed after something was opened.
+ * Call it right after the foreign call.
+ */
+export function closing(descriptor: number, failed: FailedCall): ParakernelError {
+  const error = systemError(foreign().errno(), failed)
+  calls().close(descriptor)
+  return error
 }
 
 /** Returns `result`, or throws the calling thread's errno when it is negative. Call it right after the foreign call. */

@@ -19,21 +19,15 @@ import {
   type SteeringRule,
   sumCounters,
 } from '@parakernel/hal'
-import {
-  calls,
-  channelCounts,
-  createEventFd,
-  type LinkState,
-  queryLink,
-  SOCK_CLOEXEC,
-  writeEventFd,
-} from '@parakernel/linux'
+import { type LinkState, queryLink } from '@parakernel/linux'
 import { LEDGER_BYTES, Ledger } from '../ledger.ts'
-import { type AfXdpOptions, DEFAULT_RING_SIZE } from '../options.ts'
+import type { AfXdpOptions } from '../options.ts'
 import { isAcknowledged, isOpen, RETIREMENT_BYTES, retire } from '../retire.ts'
 import { parseTakeRules, type TakeOptions } from '../steering/take-rules.ts'
 import type { XdpTransport } from '../transport.ts'
 import { afXdpCapabilities } from './capabilities.ts'
+import { checkOptions } from './check-options.ts'
+import { DescriptorSlots } from './descriptor-slots.ts'
 import { openFreedQueue } from './free-queue.ts'
 import { attachProgram, type InterfaceProgram, joinProgram, type XdpMode } from './interface-program.ts'
 import { linkEvents, publishLink, wakeHolder } from './link-events.ts'
@@ -69,16 +63,12 @@ export class AfXdpDevice implements NetDevice {
   readonly #module: string
   readonly #options: AfXdpOptions
   readonly #program: InterfaceProgram
-  readonly #placeholder: number
   readonly #watch: LinkWatch
   readonly #listeners = new Set<(event: NetDeviceEvent) => void>()
   readonly #active = new Map<number, ActiveGrant>()
-  /** The descriptor slot of each queue that was ever granted (see `XdpTransport.descriptor`). */
-  readonly #slots = new Map<number, number>()
+  readonly #slots: DescriptorSlots
   /** One set of counters a queue, which all its grants share. */
   readonly #counters: readonly NetCounters[]
-  /** Slots that a holder may still use: they stay placeholders for ever. */
-  readonly #abandoned = new Set<number>()
   #link: LinkState
   #closed = false
   #programLost = false
@@ -88,33 +78,28 @@ export class AfXdpDevice implements NetDevice {
   /** Throws ENODEV, EPERM, EINVAL, EBUSY, ENOTSUP; see the package's README. */
   constructor(options: AfXdpOptions, context: BackendContext, module: string) {
     const link = queryLink(options.interface)
-    const available = channelCounts(link.name)?.rx ?? link.rxQueues
-    const queues = options.queues ?? available
-    const ringSize = options.ringSize ?? DEFAULT_RING_SIZE
-    const invalid = (message: string, remedy: string) =>
-      new ParakernelError('EINVAL', message, { subject: link.name, remedy })
-    if (!Number.isInteger(queues) || queues < 1 || queues > available) {
-      throw invalid(`${queues} queues are asked for, the interface has ${available}`, `Set queues to 1 to ${available}`)
-    }
-    if (!Number.isInteger(ringSize) || ringSize < 64 || ringSize > 32_768 || (ringSize & (ringSize - 1)) !== 0) {
-      throw invalid(`ring size ${ringSize} is not a power of two from 64 to 32768`, 'Set ringSize to 2048')
-    }
-    if (link.mac.length !== 6) throw invalid('is not an Ethernet interface', 'Use an interface with a MAC address')
+    const { queues, ringSize } = checkOptions(options, link)
     this.name = link.name
     this.#module = module
     this.#options = options
     this.#link = link
-    const warn = context.warn ?? (() => {})
-    this.#program = options.join
-      ? joinProgram(link)
-      : attachProgram(link, queues, options.mode ?? 'auto', parseTakeRules(options, link.name), warn)
+    this.#slots = new DescriptorSlots()
+    let watch: LinkWatch | undefined
+    try {
+      watch = watchLink(link.index, (state) => this.#linkChanged(state))
+      this.#program = options.join
+        ? joinProgram(link)
+        : attachProgram(link, queues, options.mode ?? 'auto', parseTakeRules(options, link.name), context.warn)
+    } catch (error) {
+      watch?.close()
+      this.#slots.close()
+      throw error
+    }
+    this.#watch = watch
     this.queues = Math.min(queues, this.#program.queues)
     this.#counters = Array.from({ length: this.queues }, () => new NetCounters())
     this.mode = this.#program.mode
     this.capabilities = afXdpCapabilities(link.mtu, ringSize)
-    this.#placeholder = createEventFd()
-    writeEventFd(this.#placeholder)
-    this.#watch = watchLink(link.index, (state) => this.#linkChanged(state))
     if (options.join) this.#joinTimer = setInterval(() => this.#checkJoinedProgram(), JOINED_CHECK_MS).unref()
   }
 
@@ -170,7 +155,7 @@ export class AfXdpDevice implements NetDevice {
     retire(active.grant)
     // A holder that has not let go may still look: what it sees is empty memory, and its descriptor stays a placeholder.
     if (neverHeld || isAcknowledged(active.grant.transport)) active.socket.unmap()
-    else this.#abandoned.add(active.grant.transport.descriptor)
+    else this.#slots.abandon(active.grant.transport.descriptor)
   }
 
   steer(_rule: SteeringRule): void {
@@ -213,9 +198,8 @@ export class AfXdpDevice implements NetDevice {
     this.#closed = true
     this.#watch.close()
     clearInterval(this.#joinTimer)
-    this.#program.close(this.#abandoned.size > 0)
-    for (const slot of this.#slots.values()) if (!this.#abandoned.has(slot)) calls().close(slot)
-    calls().close(this.#placeholder)
+    this.#program.close(this.#slots.watched)
+    this.#slots.close()
     this.#listeners.clear()
   }
 
@@ -238,14 +222,7 @@ export class AfXdpDevice implements NetDevice {
       },
       this.#slots.has(queue) ? RELEASE_PATIENCE_MS : STRANGER_PATIENCE_MS,
     )
-    let slot = this.#slots.get(queue)
-    if (slot === undefined) {
-      slot = socket.descriptor
-      this.#slots.set(queue, slot)
-    } else {
-      calls().dup3(socket.descriptor, slot, SOCK_CLOEXEC)
-      calls().close(socket.descriptor)
-    }
+    const slot = this.#slots.put(queue, socket.descriptor)
     const control = new ControlBlock()
     publishLink(control, this.#link)
     const counters = this.#counters[queue]
@@ -265,7 +242,7 @@ export class AfXdpDevice implements NetDevice {
         id: this.#grants++,
         processId: process.pid,
         descriptor: slot,
-        placeholder: this.#placeholder,
+        placeholder: this.#slots.placeholder,
         ringSize: this.capabilities.ringSize,
         rx: socket.rx,
         tx: socket.tx,

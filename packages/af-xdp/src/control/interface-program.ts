@@ -105,7 +105,7 @@ export function attachProgram(
   queues: number,
   mode: 'auto' | XdpMode,
   rules: TakeRules,
-  warn: (message: string) => void,
+  warn: (message: string) => void = () => {},
 ): InterfaceProgram {
   const subject = link.name
   let sockets = -1

@@ -1,3 +1,4 @@
+import type { Watcher } from '@parakernel/hal'
 import { LinkMonitor, type LinkState, watchDescriptor } from '@parakernel/linux'
 
 /** Where Node's loop cannot watch the descriptor (in a worker), news is looked for this often. */
@@ -15,11 +16,18 @@ export function watchLink(interfaceIndex: number, changed: (state: LinkState) =>
   const refresh = () => {
     for (const state of monitor.drain()) changed(state)
   }
-  const watcher = watchDescriptor(monitor.descriptor, () => {
-    refresh()
+  let watcher: Watcher | undefined
+  try {
+    watcher = watchDescriptor(monitor.descriptor, () => {
+      refresh()
+      watcher?.resume()
+    })
     watcher?.resume()
-  })
-  watcher?.resume()
+  } catch (error) {
+    watcher?.close()
+    monitor.close()
+    throw error
+  }
   const timer = watcher === undefined ? setInterval(refresh, POLL_MS).unref() : undefined
   return {
     refresh,

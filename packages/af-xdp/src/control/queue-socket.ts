@@ -81,9 +81,9 @@ export function openQueueSocket(options: QueueSocketOptions): QueueSocket {
 
   const mappings: Mapping[] = []
   try {
-    const option = (name: number, value: Uint8Array) =>
-      calls().setsockopt(descriptor, SOL_XDP, name, value, value.length) < 0 ? foreign().errno() : 0
-    const required = (call: string, name: number, value: Uint8Array) => {
+    const option = (name: number, value: Uint8Array | Uint32Array) =>
+      calls().setsockopt(descriptor, SOL_XDP, name, value, value.byteLength) < 0 ? foreign().errno() : 0
+    const required = (call: string, name: number, value: Uint32Array) => {
       const errno = option(name, value)
       if (errno !== 0) throw systemError(errno, { call: `setsockopt(${call})`, subject })
     }
@@ -94,14 +94,14 @@ export function openQueueSocket(options: QueueSocketOptions): QueueSocket {
     const errno = option(XDP_UMEM_REG, encodeUmemRegistration(address, bytes, window.frameSize, headroom))
     if (errno !== 0) throw umemError(errno, subject, bytes)
 
-    const size = word(ringSize)
+    const size = Uint32Array.of(ringSize)
     required('XDP_UMEM_FILL_RING', XDP_UMEM_FILL_RING, size)
     required('XDP_UMEM_COMPLETION_RING', XDP_UMEM_COMPLETION_RING, size)
     required('XDP_RX_RING', XDP_RX_RING, size)
     required('XDP_TX_RING', XDP_TX_RING, size)
     // Both only save system calls and retries, and older kernels lack the first: failure is fine.
     option(XDP_MAX_TX_SKB_BUDGET, size)
-    calls().setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, word(SEND_BUFFER_BYTES), 4)
+    calls().setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, Uint32Array.of(SEND_BUFFER_BYTES), 4)
 
     const offsets = ringOffsets(descriptor, subject)
     const map = (at: RingOffsets, page: number, entryBytes: number): MappedRing => {
@@ -148,8 +148,6 @@ function ringOffsets(descriptor: number, subject: string) {
   }
   return decodeRingOffsets(bytes)
 }
-
-const word = (value: number) => new Uint8Array(Uint32Array.of(value).buffer)
 
 /** What socket(AF_XDP) failing means. */
 export function socketError(errno: number, subject: string): ParakernelError {
@@ -203,6 +201,13 @@ function bindError(errno: number, subject: string, interfaceName: string): Parak
   }
   if (errno === ENODEV || errno === ENXIO) {
     return new ParakernelError('ENODEV', 'the interface is gone', { subject })
+  }
+  if (errno === EINVAL) {
+    return systemError(errno, {
+      call: 'bind(AF_XDP)',
+      subject,
+      remedy: 'Open the device again: the interface has fewer queues now, or is in another network namespace',
+    })
   }
   return systemError(errno, { call: 'bind(AF_XDP)', subject })
 }

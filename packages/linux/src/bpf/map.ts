@@ -27,14 +27,14 @@ export function createBpfMap({ type, valueSize, entries, flags = 0, name }: BpfM
 }
 
 /** Sets the u32 `key` to `value`. Returns 0, or -1 with errno. */
-export function updateBpfMap(map: number, key: number, value: Uint8Array): number {
+export function updateBpfMap(map: number, key: number, value: ArrayBufferView): number {
   const attributes = new BpfAttributes().u32(0, map).pointer(8, Uint32Array.of(key)).pointer(16, value)
   return bpf(BPF_MAP_UPDATE_ELEM, attributes)
 }
 
 /** Puts a descriptor (a socket into an XSKMAP) under `key`. Returns 0, or -1 with errno. */
 export function putDescriptor(map: number, key: number, descriptor: number): number {
-  return updateBpfMap(map, key, new Uint8Array(Uint32Array.of(descriptor).buffer))
+  return updateBpfMap(map, key, Uint32Array.of(descriptor))
 }
 
 /** Copies the value of `key` into `value`. Returns 0, or -1 with errno (ENOENT: none). */

@@ -48,6 +48,23 @@ const NLA_TYPE_MASK = 0x3fff
 const IFF_UP = 1
 const XDP_MODES = ['none', 'native', 'skb', 'offloaded', 'several'] as const
 
+/** An interface of which nothing is known but that it is gone. */
+export function absentLink(index: number): LinkState {
+  return {
+    index,
+    name: '',
+    present: false,
+    up: false,
+    running: false,
+    mtu: 0,
+    mac: new Uint8Array(0),
+    rxQueues: 0,
+    txQueues: 0,
+    xdpProgramId: 0,
+    xdpMode: 'none',
+  }
+}
+
 /** A request for one interface, by name or by index. */
 export function encodeLinkRequest(which: string | number, sequence: number): Uint8Array {
   const name = typeof which === 'string' ? new TextEncoder().encode(`${which}\0`) : new Uint8Array(0)
@@ -91,18 +108,13 @@ export function decodeLinkMessages(datagram: Uint8Array): LinkMessage[] {
 
 function decodeLink(view: DataView, start: number, end: number, present: boolean): LinkState {
   const flags = view.getUint32(start + 8, true)
-  const state = {
-    index: view.getInt32(start + 4, true),
-    name: '',
+  const state: { -readonly [K in keyof LinkState]: LinkState[K] } = {
+    ...absentLink(view.getInt32(start + 4, true)),
     present,
     up: (flags & IFF_UP) !== 0,
-    running: false,
-    mtu: 0,
-    mac: new Uint8Array(0),
+    // Attributes that are left out mean one.
     rxQueues: 1,
     txQueues: 1,
-    xdpProgramId: 0,
-    xdpMode: 'none' as LinkState['xdpMode'],
   }
   const bytes = (from: number, to: number) => new Uint8Array(view.buffer, view.byteOffset + from, to - from)
   forEachAttribute(view, start + IFINFO_BYTES, end, (type, from, to) => {

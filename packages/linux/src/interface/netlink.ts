@@ -1,9 +1,9 @@
 import { ParakernelError } from '@parakernel/hal'
-import { check, EAGAIN, ENOBUFS, ENODEV, systemError } from '../errno.ts'
+import { check, closing, EAGAIN, ENOBUFS, ENODEV, systemError } from '../errno.ts'
 import { calls } from '../ffi/calls.ts'
 import { foreign } from '../ffi/foreign.ts'
 import { AF_NETLINK, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW } from '../socket-constants.ts'
-import { decodeLinkMessages, encodeLinkRequest, type LinkState } from './link-message.ts'
+import { absentLink, decodeLinkMessages, encodeLinkRequest, type LinkState } from './link-message.ts'
 
 const NETLINK_ROUTE = 0
 const RTMGRP_LINK = 1
@@ -88,19 +88,7 @@ export class LinkMonitor {
       return queryLink(this.#index)
     } catch (error) {
       if (!(error instanceof ParakernelError) || error.code !== 'ENODEV') throw error
-      return {
-        index: this.#index,
-        name: '',
-        present: false,
-        up: false,
-        running: false,
-        mtu: 0,
-        mac: new Uint8Array(0),
-        rxQueues: 0,
-        txQueues: 0,
-        xdpProgramId: 0,
-        xdpMode: 'none',
-      }
+      return absentLink(this.#index)
     }
   }
 }
@@ -112,10 +100,6 @@ function openNetlink(groups: number, subject: string): number {
   address.setUint16(0, AF_NETLINK, true)
   address.setUint32(8, groups, true)
   const bound = calls().bind(descriptor, address, 12)
-  if (bound < 0) {
-    const error = systemError(foreign().errno(), { call: 'bind(AF_NETLINK)', subject })
-    calls().close(descriptor)
-    throw error
-  }
+  if (bound < 0) throw closing(descriptor, { call: 'bind(AF_NETLINK)', subject })
   return descriptor
 }

@@ -1,4 +1,4 @@
-import { check, EAGAIN, ENETDOWN, ENOBUFS, systemError } from '../errno.ts'
+import { check, closing, EAGAIN, ENETDOWN, ENOBUFS, systemError } from '../errno.ts'
 import { calls } from '../ffi/calls.ts'
 import { foreign } from '../ffi/foreign.ts'
 import { queryLink } from '../interface/netlink.ts'
@@ -45,14 +45,8 @@ export class PacketSocket {
     address.setUint16(2, ETH_P_ALL_NETWORK_ORDER, true)
     address.setInt32(4, index, true)
     // A burst that outruns the reader is kept: 1500-byte frames take about 2.3 KiB each.
-    calls().setsockopt(
-      this.descriptor,
-      SOL_SOCKET,
-      SO_RCVBUFFORCE,
-      new Uint8Array(Uint32Array.of(RECEIVE_BYTES).buffer),
-      4,
-    )
-    calls().setsockopt(this.descriptor, SOL_PACKET, PACKET_AUXDATA, new Uint8Array(Uint32Array.of(1).buffer), 4)
+    calls().setsockopt(this.descriptor, SOL_SOCKET, SO_RCVBUFFORCE, Uint32Array.of(RECEIVE_BYTES), 4)
+    calls().setsockopt(this.descriptor, SOL_PACKET, PACKET_AUXDATA, Uint32Array.of(1), 4)
     const pointer = (view: DataView, offset: number, to: ArrayBufferView) =>
       view.setBigUint64(offset, BigInt(foreign().addressOf(to)), true)
     pointer(this.#vector, 0, this.#buffer)
@@ -60,7 +54,8 @@ export class PacketSocket {
     pointer(this.#message, 16, this.#vector)
     this.#message.setBigUint64(24, 1n, true)
     pointer(this.#message, 32, this.#control)
-    check(calls().bind(this.descriptor, address, ADDRESS_BYTES), { call: 'bind(AF_PACKET)', subject: this.#subject })
+    const bound = calls().bind(this.descriptor, address, ADDRESS_BYTES)
+    if (bound < 0) throw closing(this.descriptor, { call: 'bind(AF_PACKET)', subject: this.#subject })
   }
 
   /** Sends one frame. Returns false when the interface is down or its queue is full. */

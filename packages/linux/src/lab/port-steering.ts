@@ -3,8 +3,7 @@ import { BpfAssembler, R0, R1, R2, R3, R4, R5, R6 } from '../bpf/assembler.ts'
 import { BPF_PROG_TYPE_SCHED_CLS, BPF_TCX_EGRESS, TCX_NEXT } from '../bpf/constants.ts'
 import { closeDescriptors, createBpfLink } from '../bpf/link.ts'
 import { loadBpfProgram } from '../bpf/program.ts'
-import { systemError } from '../errno.ts'
-import { foreign } from '../ffi/foreign.ts'
+import { check } from '../errno.ts'
 import { inNamespace } from '../interface/namespace.ts'
 import { queryLink } from '../interface/netlink.ts'
 import type { VethPair } from './veth.ts'
@@ -86,11 +85,14 @@ export function steerPortsToQueues(pair: VethPair, options: PortSteeringOptions)
     code: portSteeringProgram(portBase, queues),
     name: 'pk_port_steer',
   })
-  const link = inNamespace(pair.namespace, () => createBpfLink(program, queryLink(pair.peer).index, BPF_TCX_EGRESS))
-  const errno = link < 0 ? foreign().errno() : 0
-  closeDescriptors(program)
-  if (link < 0) {
-    throw systemError(errno, { call: 'bpf(LINK_CREATE)', subject, remedy: 'tcx links need Linux 6.6 or newer' })
+  let link: number
+  try {
+    link = inNamespace(pair.namespace, () => {
+      const created = createBpfLink(program, queryLink(pair.peer).index, BPF_TCX_EGRESS)
+      return check(created, { call: 'bpf(LINK_CREATE)', subject, remedy: 'tcx links need Linux 6.6 or newer' })
+    })
+  } finally {
+    closeDescriptors(program)
   }
   let attached = true
   return {

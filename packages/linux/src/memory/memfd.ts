@@ -1,7 +1,6 @@
 import { fstatSync, ftruncateSync } from 'node:fs'
-import { check, systemError } from '../errno.ts'
+import { check, closing, systemError } from '../errno.ts'
 import { calls } from '../ffi/calls.ts'
-import { foreign } from '../ffi/foreign.ts'
 
 const MFD_CLOEXEC = 1
 const MFD_ALLOW_SEALING = 2
@@ -23,11 +22,8 @@ export function createSealedMemfd(name: string, byteLength: number): number {
     calls().close(fd)
     throw systemError(-((cause as { errno?: number }).errno ?? -5), { call: 'ftruncate', subject, cause })
   }
-  if (calls().fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-    const error = systemError(foreign().errno(), { call: 'fcntl(F_ADD_SEALS)', subject })
-    calls().close(fd)
-    throw error
-  }
+  const sealed = calls().fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+  if (sealed < 0) throw closing(fd, { call: 'fcntl(F_ADD_SEALS)', subject })
   return fd
 }
 

@@ -15,7 +15,12 @@ export function createMemfdRegion(byteLength: number, name: string): MemoryRegio
   // First the memory: its length is the rounded one that the memfd must have.
   const memory = createRegionMemory(byteLength)
   const fd = createSealedMemfd(name, memory.buffer.byteLength)
-  return layOver(memory, fd, `memfd region ${name}`)
+  try {
+    return layOver(memory, fd, `memfd region ${name}`)
+  } catch (error) {
+    calls().close(fd)
+    throw error
+  }
 }
 
 /**
