@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import {
+  BPF_F_MMAPABLE,
   BPF_MAP_TYPE_ARRAY,
   BPF_PROG_TYPE_XDP,
   BpfAssembler,
@@ -11,6 +12,7 @@ import {
   loadBpfProgram,
   lookupBpfMap,
   mapById,
+  mapDescriptor,
   programById,
   R0,
   R1,
@@ -94,4 +96,32 @@ test('maps hold what was put in', (context) => {
   // Entries of an array cannot be deleted.
   expect(deleteFromBpfMap(map, 2)).toBe(-1)
   closeDescriptors(map, twin)
+})
+
+test('a program and this process share the memory of a mapped array', (context) => {
+  requires(context, 'CAP_BPF')
+  const map = createBpfMap({
+    type: BPF_MAP_TYPE_ARRAY,
+    valueSize: 4096,
+    entries: 1,
+    flags: BPF_F_MMAPABLE,
+    name: 'pk_test',
+  })
+  const mapping = mapDescriptor(map, 0, 4096, 'test')
+  const words = new BigUint64Array(mapping.buffer)
+  // Adds what word 3 says to word 2.
+  const code = new BpfAssembler()
+    .loadMapValue(R1, map, 24)
+    .load(64, R2, R1, 0)
+    .loadMapValue(R1, map, 0)
+    .atomicAdd(R1, 16, R2)
+    .mov(R0, XDP_PASS)
+    .exit()
+    .assemble()
+  const program = loadBpfProgram({ type: BPF_PROG_TYPE_XDP, code, name: 'pk_test' })
+  Atomics.store(words, 3, 5n)
+  for (let i = 0; i < 3; i++) expect(runBpfProgram(program, frame)).toBe(XDP_PASS)
+  expect(Atomics.load(words, 2)).toBe(15n)
+  closeDescriptors(program, map)
+  mapping.unmap()
 })
