@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
-import { probeLab } from '@parakernel/linux'
+import { probeLab, removeStale } from '@parakernel/linux'
 import { describe, expect, it } from 'vitest'
 
 const MAIN = new URL('../src/main.ts', import.meta.url).pathname
@@ -65,28 +65,50 @@ describe('the program', () => {
     expect(kvs('load', '--app.port', '1', '--keys', '1').status).toBe(1)
   })
 
-  it('takes its veth pair and its child down when it is interrupted', async (ctx) => {
-    const lab = probeLab()
-    if (!lab.available) return ctx.skip(`AF_XDP needs ${lab.missing}`)
-    const args = ['--conditions=source', MAIN, 'af-xdp', '--duration', '60', '--keys', '1000', '--report', 'none']
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    const name = `pk-kvs-${child.pid}`
-    let printed = ''
-    const loaded = new Promise<void>((resolve) => {
-      child.stderr.on('data', (text) => {
-        printed += text
-        if (printed.includes('op/s')) resolve()
+  describe('af-xdp', () => {
+    /** The demonstration with its load running, and the processes inside its namespace. */
+    async function start() {
+      const args = ['--conditions=source', MAIN, 'af-xdp', '--duration', '60', '--keys', '1000', '--report', 'none']
+      const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+      const name = `pk-kvs-${child.pid}`
+      let printed = ''
+      const loaded = new Promise<void>((resolve) => {
+        child.stderr.on('data', (text) => {
+          printed += text
+          if (printed.includes('op/s')) resolve()
+        })
       })
+      const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+      await Promise.race([loaded, exited])
+      expect(existsSync(`/run/netns/${name}`)).toBe(true)
+      const inside = execFileSync('ip', ['netns', 'pids', name], { encoding: 'utf8' }).trim()
+      expect(inside).not.toBe('')
+      const load = `/proc/${inside.split(/\s+/)[0]}/task`
+      return { child, name, exited, load }
+    }
+
+    it('takes its veth pair and its child down when it is interrupted', async (ctx) => {
+      const lab = probeLab()
+      if (!lab.available) return ctx.skip(`AF_XDP needs ${lab.missing}`)
+      const { child, name, exited, load } = await start()
+      child.kill('SIGINT')
+      expect(await exited).toBe(130)
+      expect(existsSync(`/run/netns/${name}`)).toBe(false)
+      expect(existsSync(`/sys/class/net/${name}`)).toBe(false)
+      await expect.poll(() => existsSync(load), { timeout: 5000 }).toBe(false)
     })
-    const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
-    await Promise.race([loaded, exited])
-    expect(existsSync(`/run/netns/${name}`)).toBe(true)
-    const inside = execFileSync('ip', ['netns', 'pids', name], { encoding: 'utf8' }).trim()
-    expect(inside).not.toBe('')
-    child.kill('SIGINT')
-    expect(await exited).toBe(130)
-    expect(existsSync(`/run/netns/${name}`)).toBe(false)
-    expect(existsSync(`/sys/class/net/${name}`)).toBe(false)
-    await expect.poll(() => existsSync(`/proc/${inside.split(/\s+/)[0]}/task`), { timeout: 5000 }).toBe(false)
+
+    it('leaves no load behind when it is killed, and no pair once another is made', async (ctx) => {
+      const lab = probeLab()
+      if (!lab.available) return ctx.skip(`AF_XDP needs ${lab.missing}`)
+      const { child, name, exited, load } = await start()
+      child.kill('SIGKILL')
+      await exited
+      await expect.poll(() => existsSync(load), { timeout: 5000 }).toBe(false)
+      // Whoever makes the next pair does this.
+      removeStale()
+      expect(existsSync(`/sys/class/net/${name}`)).toBe(false)
+      expect(existsSync(`/run/netns/${name}`)).toBe(false)
+    })
   })
 })

@@ -1,7 +1,8 @@
 import { PACKET_HEADER_BYTES } from '../protocol/native/layout.ts'
+import { RoundTrip } from './round-trip.ts'
 
-/** Retries wait twice as long each time, but never longer than this many first time-outs. */
-const LONGEST_BACKOFF = 32
+/** Retries wait twice as long each time, but never longer than this many time-outs. */
+const LONGEST_BACKOFF = 8
 
 /**
  * Request packets from their first operation to the last answer, as columns. A packet's bytes stay here until all its
@@ -29,10 +30,12 @@ export class PacketTable {
 
   readonly #payload: number
   readonly #rowLength: number
-  readonly #timeout: number
+  readonly #roundTrip: RoundTrip
   readonly #retries: number
   /** When it is to be sent again; Infinity while it is not on its way. */
   readonly #due: Float64Array
+  /** When it was sent first. */
+  readonly #sentAt: Float64Array
   readonly #free: Int32Array
   #freeCount: number
 
@@ -40,7 +43,7 @@ export class PacketTable {
     this.capacity = capacity
     this.#payload = payload
     this.#rowLength = Math.max(batch, Math.ceil(payload / 32))
-    this.#timeout = timeout
+    this.#roundTrip = new RoundTrip(timeout)
     this.#retries = retries
     this.bytes = new Uint8Array(capacity * payload)
     this.view = new DataView(this.bytes.buffer)
@@ -51,6 +54,7 @@ export class PacketTable {
     this.attempts = new Int32Array(capacity)
     this.slots = new Int32Array(capacity * this.#rowLength)
     this.#due = new Float64Array(capacity).fill(Infinity)
+    this.#sentAt = new Float64Array(capacity)
     this.#free = Int32Array.from({ length: capacity }, (_, packet) => capacity - 1 - packet)
     this.#freeCount = capacity
   }
@@ -108,7 +112,13 @@ export class PacketTable {
     const attempt = this.attempts[packet]++
     this.datagrams++
     if (attempt > 0) this.resent++
-    this.#due[packet] = now + this.#timeout * Math.min(2 ** attempt, LONGEST_BACKOFF)
+    else this.#sentAt[packet] = now
+    this.#due[packet] = now + this.#roundTrip.timeout * Math.min(2 ** attempt, LONGEST_BACKOFF)
+  }
+
+  /** An answer to the packet came at `now`. */
+  answered(packet: number, now: number): void {
+    if (this.attempts[packet] === 1) this.#roundTrip.sample(now - this.#sentAt[packet])
   }
 
   mayRetry(packet: number): boolean {

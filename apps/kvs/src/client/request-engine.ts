@@ -42,7 +42,7 @@ export interface RequestEngineOptions {
   readonly outstanding?: number
   /** Operations in a datagram at most; default 16. */
   readonly batch?: number
-  /** Milliseconds until the first retry, doubled for each further one; default 20. */
+  /** Milliseconds until the first retry at least: longer where answers take longer. Doubled for each further one. Default 20. */
   readonly timeout?: number
   /** Times that an unanswered operation is sent again; default 8. */
   readonly retries?: number
@@ -67,6 +67,13 @@ export interface ClientStatistics {
 }
 
 const NO_BYTES = new Uint8Array(0)
+
+/**
+ * Packets on their way to a partition from which on one that is not full waits: for more operations, or for an answer. As
+ * Nagle's algorithm does; otherwise every answer would set off packets as small as its share for each partition, ever
+ * smaller ones.
+ */
+const PARTIAL_PACKETS = 4
 
 /**
  * The client below its faces: outstanding operations in slots, batched into a packet for each partition, matched to
@@ -105,6 +112,10 @@ export class RequestEngine {
 
   /** Packet that is being filled, by partition; -1 for none. */
   #filling: Int32Array
+  /** Packets on their way, by partition. */
+  #onTheirWay: Int32Array
+  /** 1 where a flush left operations to wait, by partition. */
+  #waiting: Int32Array
   #cookieLo = 0
   #cookieHi = 0
   #sequence = 0
@@ -139,6 +150,8 @@ export class RequestEngine {
     this.#free = Int32Array.from({ length: slots }, (_, slot) => slot)
     this.#freeCount = slots
     this.#filling = new Int32Array(partitions).fill(-1)
+    this.#onTheirWay = new Int32Array(partitions)
+    this.#waiting = new Int32Array(partitions)
     transport.start((view, bytes, at, length) => this.#receive(view, bytes, at, length))
   }
 
@@ -196,9 +209,23 @@ export class RequestEngine {
     return key
   }
 
-  /** Sends everything that waits. */
+  /**
+   * Sends what waits, but for operations that would fill only a part of a packet to a partition that has answers to give: those
+   * go with the next answer, at the next `poll`, or when the packet is full.
+   */
   flush(): void {
-    for (let partition = 0; partition < this.#filling.length; partition++) this.#seal(partition)
+    for (let partition = 0; partition < this.#filling.length; partition++) {
+      if (this.#onTheirWay[partition] < PARTIAL_PACKETS) this.#seal(partition)
+      else this.#waiting[partition] = 1
+    }
+    this.#transport.flush()
+  }
+
+  /** After answers came: sends what a `flush` passed over. */
+  #flushWaiting(): void {
+    for (let partition = 0; partition < this.#filling.length; partition++) {
+      if (this.#waiting[partition] === 1 && this.#onTheirWay[partition] < PARTIAL_PACKETS) this.#seal(partition)
+    }
     this.#transport.flush()
   }
 
@@ -219,8 +246,9 @@ export class RequestEngine {
     return this.#datagramsReceived
   }
 
-  /** Sends again what is overdue, and gives up what was sent often enough. Call it every few milliseconds. */
+  /** Sends what waited, sends again what is overdue, and gives up what was sent often enough. Call it every few milliseconds. */
   poll(): void {
+    this.#sealAll()
     const packets = this.#packets
     const now = this.#transport.now()
     for (let packet = packets.firstDue(0, now); packet >= 0; packet = packets.firstDue(packet + 1, now)) {
@@ -258,10 +286,16 @@ export class RequestEngine {
   }
 
   #seal(partition: number): void {
+    this.#waiting[partition] = 0
     const packet = this.#filling[partition]
     if (packet < 0) return
     this.#filling[partition] = -1
+    this.#onTheirWay[partition]++
     this.#send(packet, this.#transport.now())
+  }
+
+  #sealAll(): void {
+    for (let partition = 0; partition < this.#filling.length; partition++) this.#seal(partition)
   }
 
   #send(packet: number, now: number): void {
@@ -318,8 +352,11 @@ export class RequestEngine {
     this.#generation[slot]++
     this.#free[(this.#freeHead + this.#freeCount) & (this.#free.length - 1)] = slot
     this.#freeCount++
-    if (packets.remove(packet, this.#entry[slot]) && this.#filling[packets.partition[packet]] === packet) {
-      this.#filling[packets.partition[packet]] = -1
+    if (packets.remove(packet, this.#entry[slot])) {
+      const partition = packets.partition[packet]
+      if (this.#filling[partition] === packet) this.#filling[partition] = -1
+      // Packets of before a `repartition` may go to a partition that is no more.
+      else if (partition < this.#onTheirWay.length && this.#onTheirWay[partition] > 0) this.#onTheirWay[partition]--
     }
     return this.#tag[slot]
   }
@@ -337,6 +374,8 @@ export class RequestEngine {
     }
     if (reader.partitions !== this.partitions && reader.partitions > 0) this.#repartition(reader.partitions)
     const mask = this.#free.length - 1
+    const now = this.#transport.now()
+    let measured = false
     while (reader.next()) {
       const opaque = reader.operationOpaque
       const slot = opaque & mask
@@ -354,9 +393,14 @@ export class RequestEngine {
       // The owner's ring was full: the time-out sends it again.
       if (result === RESULT_WRONG_PARTITION) continue
       const resent = this.#packets.attempts[packet] > 1
+      if (!measured) {
+        measured = true
+        this.#packets.answered(packet, now)
+      }
       const tag = this.#retire(slot)
       this.#completed(tag, result, reader, bytes, resent)
     }
+    this.#flushWaiting()
     if (reader.truncated) this.#malformed++
     if (this.#packets.expedited) {
       this.#packets.expedited = false
@@ -365,9 +409,11 @@ export class RequestEngine {
   }
 
   #repartition(partitions: number): void {
-    for (let partition = 0; partition < this.#filling.length; partition++) this.#seal(partition)
+    this.#sealAll()
     this.#transport.flush()
     this.partitions = partitions
     this.#filling = new Int32Array(partitions).fill(-1)
+    this.#onTheirWay = new Int32Array(partitions)
+    this.#waiting = new Int32Array(partitions)
   }
 }

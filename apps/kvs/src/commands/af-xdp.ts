@@ -52,7 +52,8 @@ export async function afXdp(argv: readonly string[]): Promise<void> {
     try {
       const main = process.argv[1] ?? fileURLToPath(import.meta.url)
       const [file, args] = pair.command(process.execPath, ...process.execArgv, main, 'load', ...loadFlags(app))
-      child = spawn(file, args, { stdio: 'inherit' })
+      // The channel is how the load sees that this process is gone, however it went.
+      child = spawn(file, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
       process.exitCode = await ended(child, server.exited)
       // Who was interrupted, or lost its server, has nothing more to say.
       if (child.exitCode === null) return

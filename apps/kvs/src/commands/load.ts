@@ -27,6 +27,7 @@ export async function load(argv: readonly string[]): Promise<void> {
   )
   if (request === undefined) return
   const { app } = request
+  endWithParent()
   const result = await loadServer(app)
   if (app.json) console.log(JSON.stringify({ ...result, latency: { ...result.latency, curve: undefined } }))
   else {
@@ -37,6 +38,13 @@ export async function load(argv: readonly string[]): Promise<void> {
   const failures = failuresOf(result)
   for (const failure of failures) console.error(`FAILED: ${failure}`)
   process.exitCode = failures.length === 0 ? 0 : 1
+}
+
+/** Started by `kvs af-xdp`, a load ends when that process is gone: the server is gone with it. */
+function endWithParent(): void {
+  if (process.channel === undefined) return
+  process.once('disconnect', () => process.exit(130))
+  process.channel?.unref()
 }
 
 async function loadServer(app: AppSettings): Promise<RunResult> {
