@@ -144,11 +144,6 @@ export function udpChecksumHolds(packet: Uint8Array): boolean {
   return fold(sum(packet, 26, 8) + 17 + udpLength + sum(packet, 34, udpLength)) === 0xffff
 }
 
-/** The folded sum of big-endian words, an odd last byte padded with zero (RFC 1071). */
-export function internetSum(bytes: Uint8Array, offset: number, length: number): number {
-  return fold(sum(bytes, offset, length))
-}
-
 function sum(bytes: Uint8Array, offset: number, length: number): number {
   let total = 0
   for (let i = 0; i < length; i++) total += i % 2 === 0 ? bytes[offset + i] * 256 : bytes[offset + i]

@@ -24,7 +24,8 @@ const HEADER_BYTES = 256
 const SKIP = 0
 
 // Words of a record's metadata.
-export const RECORD_STRIDE = 0
+/** Bytes from this record to the next, or SKIP: word 0. */
+const RECORD_STRIDE = 0
 export const RECORD_LENGTH = 1
 export const RECORD_FLAGS = 2
 export const RECORD_HASH = 3
@@ -126,17 +127,17 @@ export class RingProducer {
     }
     let record = this.#data + offset
     if (skipped > 0) {
-      this.#words[record >> 2] = SKIP
+      this.#words[(record >> 2) + RECORD_STRIDE] = SKIP
       this.#tail = (this.#tail + skipped) | 0
       record = this.#data
     }
-    this.#words[record >> 2] = stride
+    this.#words[(record >> 2) + RECORD_STRIDE] = stride
     return record
   }
 
   /** Takes the record that `reserve` answered into the next `publish`. */
   commit(record: number): void {
-    this.#tail = (this.#tail + this.#words[record >> 2]) | 0
+    this.#tail = (this.#tail + this.#words[(record >> 2) + RECORD_STRIDE]) | 0
     this.#produced = (this.#produced + 1) | 0
     this.pending++
   }
@@ -196,7 +197,7 @@ export class RingConsumer {
       if (this.#head === this.#tail) return -1
     }
     const offset = this.#head & (this.#size - 1)
-    if (this.#words[(this.#data + offset) >> 2] !== SKIP) return this.#data + offset
+    if (this.#words[((this.#data + offset) >> 2) + RECORD_STRIDE] !== SKIP) return this.#data + offset
     this.#head = (this.#head + this.#size - offset) | 0
     return this.#data
   }
@@ -208,7 +209,7 @@ export class RingConsumer {
 
   /** Done with the record that `peek` answered. */
   pop(record: number): void {
-    this.#head = (this.#head + this.#words[record >> 2]) | 0
+    this.#head = (this.#head + this.#words[(record >> 2) + RECORD_STRIDE]) | 0
     this.#consumed = (this.#consumed + 1) | 0
   }
 

@@ -7,9 +7,7 @@
  *
  * A MAC address is a pair of integers: `high`, its first four bytes as an int32, and `low`, its last two.
  */
-export const DESTINATION = 0
 export const SOURCE = 6
-export const TYPE = 12
 export const HEADER_LENGTH = 14
 export const TAG_LENGTH = 4
 

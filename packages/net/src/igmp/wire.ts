@@ -27,7 +27,6 @@ export const type = (view: DataView, at: number): number => view.getUint8(at)
 /** Tenths of a second; codes of 128 and more of a version 3 query are a floating-point number (RFC 3376 section 4.1.1). */
 export const maxResponse = (view: DataView, at: number): number => view.getUint8(at + 1)
 export const group = (view: DataView, at: number): number => view.getInt32(at + 4)
-export const sourceCount = (view: DataView, at: number): number => view.getUint16(at + 10)
 
 export function decodeResponseCode(code: number): number {
   return code < 128 ? code : ((code & 15) | 16) << (((code >>> 4) & 7) + 3)

@@ -6,7 +6,6 @@ export { formatIpv4, isIpv4Multicast as isMulticast, parseIpv4 }
 /** An IPv4 address as an int32 in host order: 10.0.0.1 is 0x0a000001. */
 export type Ipv4Address = number
 
-export const ANY: Ipv4Address = 0
 export const LIMITED_BROADCAST: Ipv4Address = -1
 export const ALL_SYSTEMS: Ipv4Address = 0xe000_0001 | 0
 export const ALL_ROUTERS: Ipv4Address = 0xe000_0002 | 0
