@@ -1,5 +1,5 @@
 /**
- * The store in process, on one core: MICA's settings, both kernels. PARAKERNEL_STORE_PEER names a command of another store to
+ * The store in process, on one core: MICA's settings, both kernels. BENCH_STORE_PEER names a command of another store to
  * compare with in the same run; it is called as `COMMAND KEY_BYTES VALUE_BYTES THETA KEYS` and prints
  * `{"get": Mops, "set": Mops}`.
  */
@@ -14,7 +14,7 @@ const SETTINGS = [
   // Fewer keys: the log of a partition is at most 1 GiB.
   { keyBytes: 128, valueBytes: 1024, keys: 1 << 18 },
 ]
-const peer = process.env['PARAKERNEL_STORE_PEER']?.split(' ')
+const peer = process.env['BENCH_STORE_PEER']?.split(' ')
 
 const cases: Record<string, BenchCase> = {}
 const baselines = new Map<string, string>()
