@@ -11,7 +11,7 @@ export interface AfXdpOptions {
   readonly addresses?: readonly string[]
   /** Destination ports to take at any address: `udp/9000-9015`, `tcp/80`. */
   readonly ports?: readonly string[]
-  /** Takes every frame that arrives. */
+  /** Takes every frame that the receive filter lets pass: to the interface, to broadcast, to groups that are asked for. */
   readonly take?: 'all'
   /** Entries of each ring, a power of two. Default 2048. */
   readonly ringSize?: number
@@ -40,7 +40,7 @@ export const optionSpecs: OptionSpecs = {
   },
   addresses: { type: 'string[]', description: 'addresses whose traffic is taken, as 10.0.0.1/24 or fd00::1/64' },
   ports: { type: 'string[]', description: 'destination ports that are taken at any address, as udp/9000-9015' },
-  take: { type: 'string', description: 'all: take every frame', values: ['all'] },
+  take: { type: 'string', description: 'all: every frame that the receive filter lets pass', values: ['all'] },
   ringSize: {
     type: 'integer',
     description: 'entries of each ring, a power of two',

@@ -4,6 +4,7 @@ import {
   closeDescriptors,
   createBpfMap,
   loadBpfProgram,
+  type Mapping,
   mapDescriptor,
   missingCapabilities,
   runBpfProgram,
@@ -23,9 +24,12 @@ const QUEUES = 4
 const OTHER = '10.0.0.9'
 
 let open: number[] = []
+let mappings: Mapping[] = []
 afterEach(() => {
   closeDescriptors(...open)
+  for (const mapping of mappings) mapping.unmap()
   open = []
+  mappings = []
 })
 
 function program(options: TakeOptions): (packet: Uint8Array) => number {
@@ -39,10 +43,11 @@ function programAndFilter(options: TakeOptions, queues = QUEUES) {
   const code = xdpProgram(parseTakeRules(options, 'test'), maps, XDP_DROP)
   const descriptor = loadBpfProgram({ type: BPF_PROG_TYPE_XDP, code, name: 'pk_test' })
   open.push(map, filter, descriptor)
-  const { buffer } = mapDescriptor(filter, 0, filterTableBytes(queues), 'test')
+  const mapping = mapDescriptor(filter, 0, filterTableBytes(queues), 'test')
+  mappings.push(mapping)
   return {
     verdict: (packet: Uint8Array) => runBpfProgram(descriptor, packet),
-    table: new FilterTable(buffer, queues),
+    table: new FilterTable(mapping.buffer, queues),
   }
 }
 

@@ -227,7 +227,7 @@ export class AfXdpDevice implements NetDevice {
     publishLink(control, this.#link)
     const counters = this.#counters[queue]
     const ledger = new Ledger(new SharedArrayBuffer(LEDGER_BYTES), counters)
-    // A joined process that was killed may have left a share of this queue.
+    // A joined process that was killed, or a holder in the middle of asking, may have left a share of this queue.
     this.#program.filter.clear(queue)
     ledger.open(this.#program.filter.leftOut(queue))
     const grant: NetQueueGrant<XdpTransport> = {

@@ -11,9 +11,12 @@ export interface PortRange {
   readonly last: number
 }
 
-/** Which frames the libOS takes from an interface; the kernel gets all others. A frame that any rule names is taken. */
+/**
+ * Which frames the libOS takes from an interface; the kernel gets all others. One rule that names a frame is enough; the
+ * receive filter then looks at its destination address (see `xdpProgram`).
+ */
 export interface TakeRules {
-  /** Every frame, whatever it is. */
+  /** Every frame that the receive filter lets pass. */
   readonly all: boolean
   /** IPv4 destinations, 4 bytes each; ARP that asks for one, answers to one, or claims one is taken too. */
   readonly ipv4: readonly Uint8Array[]
