@@ -7,6 +7,7 @@ export const EPERM = 1
 export const ENOENT = 2
 export const EINTR = 4
 export const ENXIO = 6
+export const EBADF = 9
 export const EAGAIN = 11
 export const ENOMEM = 12
 export const EACCES = 13
@@ -101,7 +102,7 @@ export function systemError(errno: number, { call, subject, remedy, cause }: Fai
  * The calling thread's errno as an error, with `descriptor` closed: for a step that failed after something was opened.
  * Call it right after the foreign call.
  */
-export function closing(descriptor: number, failed: FailedCall): ParakernelError {
+export function systemErrorClosing(descriptor: number, failed: FailedCall): ParakernelError {
   const error = systemError(foreign().errno(), failed)
   calls().close(descriptor)
   return error

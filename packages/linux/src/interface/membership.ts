@@ -1,4 +1,4 @@
-import { EADDRNOTAVAIL, ENODEV, ENXIO, systemError } from '../errno.ts'
+import { EADDRNOTAVAIL, EBADF, ENODEV, ENXIO, systemError } from '../errno.ts'
 import { calls } from '../ffi/calls.ts'
 import { foreign } from '../ffi/foreign.ts'
 import { AF_PACKET, SOCK_CLOEXEC, SOCK_RAW, SOL_PACKET } from '../socket-constants.ts'
@@ -28,6 +28,7 @@ export function addMembership(socket: number, interfaceIndex: number, membership
   change(socket, PACKET_ADD_MEMBERSHIP, interfaceIndex, membership)
 }
 
+/** What is not there any more, with its socket even, is dropped already. */
 export function dropMembership(socket: number, interfaceIndex: number, membership: Membership): void {
   change(socket, PACKET_DROP_MEMBERSHIP, interfaceIndex, membership)
 }
@@ -38,6 +39,7 @@ function change(socket: number, option: number, interfaceIndex: number, membersh
   if (calls().setsockopt(socket, SOL_PACKET, option, request, request.length) === 0) return
   const errno = foreign().errno()
   if (errno === ENODEV || errno === ENXIO || errno === EADDRNOTAVAIL) return
+  if (option === PACKET_DROP_MEMBERSHIP && errno === EBADF) return
   const call =
     option === PACKET_ADD_MEMBERSHIP ? 'setsockopt(PACKET_ADD_MEMBERSHIP)' : 'setsockopt(PACKET_DROP_MEMBERSHIP)'
   throw systemError(errno, { call, subject: `interface ${interfaceIndex}` })

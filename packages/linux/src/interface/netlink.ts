@@ -1,5 +1,5 @@
 import { ParakernelError } from '@parakernel/hal'
-import { check, closing, EAGAIN, ENOBUFS, ENODEV, systemError } from '../errno.ts'
+import { check, EAGAIN, ENOBUFS, ENODEV, systemError, systemErrorClosing } from '../errno.ts'
 import { calls } from '../ffi/calls.ts'
 import { foreign } from '../ffi/foreign.ts'
 import { AF_NETLINK, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW } from '../socket-constants.ts'
@@ -100,6 +100,6 @@ function openNetlink(groups: number, subject: string): number {
   address.setUint16(0, AF_NETLINK, true)
   address.setUint32(8, groups, true)
   const bound = calls().bind(descriptor, address, 12)
-  if (bound < 0) throw closing(descriptor, { call: 'bind(AF_NETLINK)', subject })
+  if (bound < 0) throw systemErrorClosing(descriptor, { call: 'bind(AF_NETLINK)', subject })
   return descriptor
 }

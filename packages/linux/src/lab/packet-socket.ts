@@ -1,4 +1,4 @@
-import { check, closing, EAGAIN, ENETDOWN, ENOBUFS, systemError } from '../errno.ts'
+import { check, EAGAIN, ENETDOWN, ENOBUFS, systemError, systemErrorClosing } from '../errno.ts'
 import { calls } from '../ffi/calls.ts'
 import { foreign } from '../ffi/foreign.ts'
 import { queryLink } from '../interface/netlink.ts'
@@ -55,7 +55,7 @@ export class PacketSocket {
     this.#message.setBigUint64(24, 1n, true)
     pointer(this.#message, 32, this.#control)
     const bound = calls().bind(this.descriptor, address, ADDRESS_BYTES)
-    if (bound < 0) throw closing(this.descriptor, { call: 'bind(AF_PACKET)', subject: this.#subject })
+    if (bound < 0) throw systemErrorClosing(this.descriptor, { call: 'bind(AF_PACKET)', subject: this.#subject })
   }
 
   /** Sends one frame. Returns false when the interface is down or its queue is full. */

@@ -1,4 +1,4 @@
-import { check, closing, EAGAIN, ECONNREFUSED, ENOBUFS, systemError } from '../errno.ts'
+import { check, EAGAIN, ECONNREFUSED, ENOBUFS, systemError, systemErrorClosing } from '../errno.ts'
 import { calls } from '../ffi/calls.ts'
 import { foreign } from '../ffi/foreign.ts'
 import { AF_INET, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_DGRAM } from '../socket-constants.ts'
@@ -20,7 +20,7 @@ export class KernelUdpSocket {
       subject: this.#subject,
     })
     const bound = calls().bind(this.descriptor, socketAddress(address, port), 16)
-    if (bound < 0) throw closing(this.descriptor, { call: 'bind', subject: this.#subject })
+    if (bound < 0) throw systemErrorClosing(this.descriptor, { call: 'bind', subject: this.#subject })
   }
 
   /** False when the socket's buffer is full, or the neighbour is not resolved yet and the queue for it is full. */

@@ -1,5 +1,5 @@
 import { fstatSync, ftruncateSync } from 'node:fs'
-import { check, closing, systemError } from '../errno.ts'
+import { check, EBADF, systemError, systemErrorClosing } from '../errno.ts'
 import { calls } from '../ffi/calls.ts'
 
 const MFD_CLOEXEC = 1
@@ -23,7 +23,7 @@ export function createSealedMemfd(name: string, byteLength: number): number {
     throw systemError(-((cause as { errno?: number }).errno ?? -5), { call: 'ftruncate', subject, cause })
   }
   const sealed = calls().fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
-  if (sealed < 0) throw closing(fd, { call: 'fcntl(F_ADD_SEALS)', subject })
+  if (sealed < 0) throw systemErrorClosing(fd, { call: 'fcntl(F_ADD_SEALS)', subject })
   return fd
 }
 
@@ -32,6 +32,6 @@ export function descriptorSize(fd: number, subject: string): number {
   try {
     return fstatSync(fd).size
   } catch (cause) {
-    throw systemError(-((cause as { errno?: number }).errno ?? -9), { call: 'fstat', subject, cause })
+    throw systemError(-((cause as { errno?: number }).errno ?? -EBADF), { call: 'fstat', subject, cause })
   }
 }
