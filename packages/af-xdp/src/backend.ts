@@ -6,6 +6,7 @@ import {
   type NetQueue,
   type NetQueueGrant,
   ParakernelError,
+  reasonOf,
 } from '@parakernel/hal'
 import { AF_XDP, calls, foreign, missingCapabilities, SOCK_CLOEXEC, SOCK_RAW } from '@parakernel/linux'
 import { AfXdpDevice } from './control/device.ts'
@@ -27,7 +28,7 @@ export const backend: NetBackend<AfXdpOptions> = {
       calls().close(descriptor)
     } catch (error) {
       if (!(error instanceof ParakernelError)) throw error
-      return { available: false, missing: error.message, remedy: error.remedy ?? 'Use another backend' }
+      return { available: false, missing: reasonOf(error), remedy: error.remedy ?? 'Use another backend' }
     }
     const missing = missingCapabilities('CAP_NET_ADMIN', 'CAP_NET_RAW', 'CAP_BPF')
     if (missing.length === 0) return { available: true }

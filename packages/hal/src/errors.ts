@@ -79,3 +79,10 @@ export class ParakernelError extends Error {
     return typeof value === 'object' && value !== null && brand in value
   }
 }
+
+/** The message of an error alone, without its subject, code and remedy: what a sentence that has its own can quote. */
+export function reasonOf({ message, code, subject, remedy }: ParakernelError): string {
+  const start = subject === undefined ? 0 : `${subject}: `.length
+  const tail = ` (${code})${remedy === undefined ? '' : `. ${remedy}`}`
+  return message.slice(start, message.endsWith(tail) ? -tail.length : undefined)
+}

@@ -14,6 +14,7 @@ import {
   RX_DROPPED_RING_FULL,
   RX_DROPPED_TOO_LONG,
   RX_PACKETS,
+  reasonOf,
   sumCounters,
   TX_BYTES,
   TX_DROPPED,
@@ -115,6 +116,12 @@ describe('errors', () => {
     const error = new ParakernelError('EIO', 'broken')
     expect(error.message).toBe('broken (EIO)')
     expect([error.subject, error.remedy, 'cause' in error]).toEqual([undefined, undefined, false])
+  })
+
+  test('can be quoted without their subject, code and remedy', () => {
+    const details = { subject: 'veth0', remedy: 'Reclaim it first' }
+    expect(reasonOf(new ParakernelError('EBUSY', 'has an owner (of old)', details))).toBe('has an owner (of old)')
+    expect(reasonOf(new ParakernelError('EIO', 'broken'))).toBe('broken')
   })
 
   test('are recognised across copies of the package', () => {

@@ -5,6 +5,7 @@ import {
   type NetDevice,
   type NetQueueGrant,
   ParakernelError,
+  reasonOf,
   VirtualClock,
 } from '@parakernel/hal'
 import {
@@ -195,9 +196,17 @@ function grantQueue(device: NetDevice, queue: number, window: FrameWindow): NetQ
   }
 }
 
-/** An error of a part says which part it was: what the part threw stays its cause, and keeps its code. */
+/** An error of a part says which part it was: what the part threw stays its cause, and keeps its code and remedy. */
 function errorOf(part: string, cause: unknown): ParakernelError {
-  const code = cause instanceof ParakernelError ? cause.code : 'EIO'
-  const why = cause instanceof Error ? cause.message : String(cause)
-  return new ParakernelError(code, `did not start: ${why}`, { subject: part, cause })
+  if (!(cause instanceof ParakernelError)) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    return new ParakernelError('EIO', `did not start: ${why}`, { subject: part, cause })
+  }
+  const { code, subject, remedy } = cause
+  const what = `${subject === undefined ? '' : `${subject}: `}${reasonOf(cause)}`
+  return new ParakernelError(code, `did not start: ${what}`, {
+    subject: part,
+    ...(remedy === undefined ? {} : { remedy }),
+    cause,
+  })
 }
