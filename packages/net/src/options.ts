@@ -58,17 +58,20 @@ export interface NetOptions {
 const MILLISECOND = 1e6
 const hour = 3_600_000
 
+const OCTET = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
+const IPV4 = `${OCTET}(\\.${OCTET}){3}`
+
 export const optionSpecs: OptionSpecs = {
   address: {
     type: 'string',
     required: true,
     description: 'IPv4 address with the bits of its network',
-    form: { example: '10.0.0.1/24', pattern: /^\d+\.\d+\.\d+\.\d+\/\d+$/ },
+    form: { example: '10.0.0.1/24', pattern: new RegExp(`^${IPV4}/([12]?\\d|3[0-2])$`) },
   },
   gateway: {
     type: 'string',
     description: 'Default router',
-    form: { example: '10.0.0.254', pattern: /^\d+\.\d+\.\d+\.\d+$/ },
+    form: { example: '10.0.0.254', pattern: new RegExp(`^${IPV4}$`) },
   },
   mac: {
     type: 'string',

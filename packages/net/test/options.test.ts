@@ -34,6 +34,24 @@ describe('options', () => {
     })
   }
 
+  it('have forms that tell a config what is no address before anything starts', () => {
+    const { address, gateway } = libos.options
+    for (const good of ['10.0.0.1/24', '255.249.199.0/32', '0.0.0.0/0'])
+      expect(address?.form?.pattern.test(good)).toBe(true)
+    for (const wrong of [
+      '10.0.0.256/24',
+      '10.0.0.1/33',
+      '10.0.0.1',
+      '10.0.0/24',
+      '010.0.0.1/24',
+      '1.2.3.4.5/8',
+      'a.b.c.d/1',
+    ])
+      expect(address?.form?.pattern.test(wrong)).toBe(false)
+    expect(gateway?.form?.pattern.test('10.0.0.254')).toBe(true)
+    expect(gateway?.form?.pattern.test('10.0.0.300')).toBe(false)
+  })
+
   it('refuse a device that transmits only aligned data', async () => {
     const machines = new Machines()
     const setup = { options: { address: '10.0.0.1/24' }, nic: { transmitAlignment: 4 } }
