@@ -3,6 +3,7 @@ import { knownPaths, type SpecSource } from './layers/known-paths.ts'
 import { applicationUrl, inspectConfig, type LoadOptions, resolved } from './load-config.ts'
 import { printConfig } from './print-config.ts'
 import { ConfigError } from './problems/config-error.ts'
+import { oldNode } from './problems/old-node.ts'
 import { allowedBy } from './settings/option-specs.ts'
 import { PRESETS } from './settings/presets.ts'
 import type { ResolvedConfig } from './settings/resolved.ts'
@@ -38,6 +39,8 @@ export async function configFromCommandLine(program: Program, argv = process.arg
 
 /** As `configFromCommandLine`, but leaves printing and ending to the caller. */
 export async function readRequest(program: Program, argv: readonly string[]): Promise<Request> {
+  const tooOld = oldNode()
+  if (tooOld !== undefined) return { kind: 'print', text: `${program.name}: ${tooOld}`, exitCode: 2 }
   const switches = Object.entries(program.app ?? {}).flatMap(([name, { type }]) => (type === 'boolean' ? [name] : []))
   const { flags, file, help, printConfig: print, positionals } = readCommandLine(argv, switches)
   const inspection = await inspectConfig({ ...program, flags, file, application: applicationUrl(program.application) })

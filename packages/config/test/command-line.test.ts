@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Program, readCommandLine, readRequest } from '../src/index.ts'
+import { oldNode } from '../src/problems/old-node.ts'
 import { createApplication } from './support/application.ts'
 
 describe('readCommandLine', () => {
@@ -23,6 +24,11 @@ describe('readCommandLine', () => {
       positionals: ['x'],
     })
   })
+})
+
+test('a Node that is too old is told apart', () => {
+  expect(oldNode('20.20.2')).toBe('needs Node.js 22 or newer, and this is 20.20.2')
+  for (const version of ['22.0.0', '24.21.0', '100.0.0', undefined]) expect(oldNode(version)).toBeUndefined()
 })
 
 describe('readRequest', () => {
@@ -78,5 +84,20 @@ describe('readRequest', () => {
     expect(request.text).toMatch(/--network\.interface +network interface: a string \(required\) \[af-xdp\]/)
     expect(request.text).toMatch(/--partitions +partitions, .*: an integer from 1 to 256 \(default 1\)/)
     expect(request.text).not.toContain('ringSize')
+  })
+
+  test('--config without a file, and with one that cannot be parsed', async () => {
+    const { url, write } = createApplication()
+    const wrong = (file: string) => ({
+      exitCode: 2,
+      text: expect.stringMatching(`problem, nothing was started .EINVAL.*\n  ${file}$`),
+    })
+    expect(await readRequest(program(url), ['--app.mode', 'low', '--config'])).toMatchObject(
+      wrong('--config: needs the name of a file'),
+    )
+    const file = write('half.yaml', 'network: [\n')
+    expect(await readRequest(program(url), ['--app.mode', 'low', '--config', file])).toMatchObject(
+      wrong('.*half.yaml: Flow sequence .* at line 2, column 1'),
+    )
   })
 })

@@ -4,7 +4,7 @@ import type { Layer } from './layer.ts'
 export interface CommandLine {
   /** `--network.backend x`, `--backend=x`, `--demo` (`"true"`), `--no-demo` (`"false"`), by name without dashes. */
   readonly flags: Readonly<Record<string, string>>
-  /** `--config FILE` */
+  /** `--config FILE`; empty when the name is missing. */
   readonly file: string | undefined
   readonly help: boolean
   readonly printConfig: boolean
@@ -36,6 +36,7 @@ export function readCommandLine(argv: readonly string[], switches: readonly stri
     const next = argv[i + 1]
     if (equals >= 0) add(flags, name, word.slice(equals + 1))
     else if (name.startsWith('no-')) add(flags, name.slice(3), 'false')
+    else if (name === 'config' && (next === undefined || next.startsWith('--'))) add(flags, name, '')
     else if (valueless.has(name) || next === undefined || next.startsWith('--')) add(flags, name, 'true')
     else {
       add(flags, name, next)

@@ -11,6 +11,7 @@ export type FileResult = { readonly file: string; readonly layer: Layer } | { re
 /** Reads `file`, or the one `parakernel.config.*` in `directory`; undefined when there is none. */
 export async function fileLayer(file: string | undefined, directory: string | false): Promise<FileResult> {
   if (file === undefined && directory === false) return undefined
+  if (file === '') return unreadable('--config', 'needs the name of a file')
   const base = directory === false ? process.cwd() : directory
   const candidates = file === undefined ? EXTENSIONS.map((extension) => `parakernel.config${extension}`) : [file]
   const found = candidates.map((name) => resolve(base, name)).filter((path) => existsSync(path))
@@ -28,7 +29,7 @@ export async function fileLayer(file: string | undefined, directory: string | fa
     if (!isRecord(config)) return unreadable(shown, 'holds no object; a module exports its config as default')
     return { file: path, layer: layerOf(config, { layer: 'file', name: shown }) }
   } catch (error) {
-    return unreadable(shown, error instanceof Error ? error.message.split('\n')[0] : String(error))
+    return unreadable(shown, error instanceof Error ? error.message.split('\n')[0].replace(/:$/, '') : String(error))
   }
 }
 
