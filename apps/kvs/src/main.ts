@@ -1,5 +1,6 @@
 import { defineCommand, runCommand } from 'citty'
 import { afXdp } from './commands/af-xdp.ts'
+import { INTERRUPTED } from './commands/exit-codes.ts'
 import { load } from './commands/load.ts'
 import { run } from './commands/run.ts'
 import { serve } from './commands/serve.ts'
@@ -42,7 +43,8 @@ if (named === 'help' || (named === undefined && (argv.includes('--help') || argv
       rawArgs: named === undefined ? argv : argv.slice(1),
     })
   } catch (error) {
-    console.error(`kvs: ${error instanceof Error ? error.message : error}`)
-    process.exitCode = 1
+    const message = error instanceof Error ? error.message : String(error)
+    console.error(message.startsWith('kvs') ? message : `kvs: ${message}`)
+    process.exitCode = (error as { code?: unknown } | undefined)?.code === 'ECANCELED' ? INTERRUPTED : 1
   }
 }

@@ -62,6 +62,14 @@ describe('the program', () => {
     const wrong = kvs('--workload', 'ycsb-z')
     expect([wrong.status, /ycsb-a/.test(wrong.stderr)]).toEqual([2, true])
     expect(kvs('nonsense').status).toBe(2)
+    const word = kvs('run', 'ycsb-a')
+    expect([word.status, word.stderr]).toEqual([2, 'kvs run: takes no words, only settings: ycsb-a\n'])
+    const few = kvs('--heap', '1KiB')
+    expect(few.stderr).toMatch(/^kvs: partition kvs: did not start: .*\(EINVAL\)/)
+    expect(few.stderr.match(/EINVAL/g)).toHaveLength(1)
+    const report = kvs('--duration', '0.1', '--keys', '10', '--report', '/nowhere/report.html')
+    expect(report.stderr).toMatch(/kvs: the report cannot be written: .*--report none/)
+    expect([report.status, /wrong reads/.test(report.stdout)]).toEqual([1, true])
     expect(kvs('load', '--app.port', '1', '--keys', '1').status).toBe(1)
   })
 
@@ -69,7 +77,7 @@ describe('the program', () => {
     /** The demonstration with its load running, and the processes inside its namespace. */
     async function start() {
       const args = ['--conditions=source', MAIN, 'af-xdp', '--duration', '60', '--keys', '1000', '--report', 'none']
-      const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+      const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
       const name = `pk-kvs-${child.pid}`
       let printed = ''
       const loaded = new Promise<void>((resolve) => {
@@ -84,7 +92,7 @@ describe('the program', () => {
       const inside = execFileSync('ip', ['netns', 'pids', name], { encoding: 'utf8' }).trim()
       expect(inside).not.toBe('')
       const load = `/proc/${inside.split(/\s+/)[0]}/task`
-      return { child, name, exited, load }
+      return { child, name, exited, load, printed: () => printed }
     }
 
     it('takes its veth pair and its child down when it is interrupted', async (ctx) => {
@@ -96,6 +104,25 @@ describe('the program', () => {
       expect(existsSync(`/run/netns/${name}`)).toBe(false)
       expect(existsSync(`/sys/class/net/${name}`)).toBe(false)
       await expect.poll(() => existsSync(load), { timeout: 5000 }).toBe(false)
+    })
+
+    it('ends with 130 at Ctrl-C, which the terminal sends to its load too', async (ctx) => {
+      const lab = probeLab()
+      if (!lab.available) return ctx.skip(`AF_XDP needs ${lab.missing}`)
+      const { child, name, exited } = await start()
+      process.kill(-child.pid!, 'SIGINT')
+      expect(await exited).toBe(130)
+      expect(existsSync(`/run/netns/${name}`)).toBe(false)
+    })
+
+    it('says that its load was killed', async (ctx) => {
+      const lab = probeLab()
+      if (!lab.available) return ctx.skip(`AF_XDP needs ${lab.missing}`)
+      const { name, exited, load, printed } = await start()
+      process.kill(Number(load.split('/')[2]), 'SIGKILL')
+      expect(await exited).toBe(137)
+      expect(printed()).toMatch(/kvs af-xdp: the load was ended by SIGKILL/)
+      expect(existsSync(`/run/netns/${name}`)).toBe(false)
     })
 
     it('leaves no load behind when it is killed, and no pair once another is made', async (ctx) => {

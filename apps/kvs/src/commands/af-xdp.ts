@@ -4,11 +4,10 @@ import { ParakernelError } from '@parakernel/hal'
 import { partitionReports } from '../run/sampler.ts'
 import { startServer } from '../run/start-server.ts'
 import type { AppSettings } from '../settings.ts'
+import { exitCodeOf, INTERRUPTED } from './exit-codes.ts'
 import { requestOf } from './program.ts'
 
 const SERVER_ADDRESS = '10.111.0.1'
-/** Exit code after SIGINT, as shells have it. */
-const INTERRUPTED = 130
 const CLIENT_ADDRESS = '10.111.0.2'
 
 /**
@@ -94,12 +93,18 @@ function loadFlags(app: AppSettings): string[] {
   return flags
 }
 
-/** The child's exit code, or that of an interruption when the server was stopped by a signal first. */
+/**
+ * The child's exit code, or that of an interruption when a signal stopped the server or the child: Ctrl-C reaches both, in
+ * either order.
+ */
 function ended(child: ChildProcess, stopped: Promise<{ readonly reason: string }>): Promise<number> {
   return Promise.race([
     new Promise<number>((resolve, reject) => {
       child.once('error', reject)
-      child.once('exit', (code) => resolve(code ?? 1))
+      child.once('exit', (code, signal) => {
+        if (signal !== null && signal !== 'SIGINT') console.error(`kvs af-xdp: the load was ended by ${signal}`)
+        resolve(code ?? (signal === null ? 1 : exitCodeOf(signal)))
+      })
     }),
     stopped.then(({ reason }) => (reason === 'signal' ? INTERRUPTED : 1)),
   ])

@@ -11,6 +11,7 @@ import { Sampler } from '../run/sampler.ts'
 import { loadOptions } from '../run/start-load.ts'
 import { writeReport } from '../run/write-report.ts'
 import type { AppSettings } from '../settings.ts'
+import { INTERRUPTED } from './exit-codes.ts'
 import { requestOf } from './program.ts'
 
 /** A load against a server elsewhere, over a UDP socket of this host. */
@@ -43,7 +44,7 @@ export async function load(argv: readonly string[]): Promise<void> {
 /** Started by `kvs af-xdp`, a load ends when that process is gone: the server is gone with it. */
 function endWithParent(): void {
   if (process.channel === undefined) return
-  process.once('disconnect', () => process.exit(130))
+  process.once('disconnect', () => process.exit(INTERRUPTED))
   process.channel?.unref()
 }
 

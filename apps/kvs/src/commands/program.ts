@@ -39,6 +39,11 @@ export async function requestOf(
     process.exitCode = request.exitCode
     return undefined
   }
+  if (request.positionals.length > 0) {
+    console.error(`${command.name}: takes no words, only settings: ${request.positionals.join(' ')}`)
+    process.exitCode = 2
+    return undefined
+  }
   return { config: request.config, app: request.config.settings.app as unknown as AppSettings }
 }
 

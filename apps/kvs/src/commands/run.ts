@@ -12,6 +12,7 @@ import { startLoad } from '../run/start-load.ts'
 import { serverAddress, startServer } from '../run/start-server.ts'
 import { writeReport } from '../run/write-report.ts'
 import type { AppSettings } from '../settings.ts'
+import { INTERRUPTED } from './exit-codes.ts'
 import { type Request, requestOf } from './program.ts'
 
 const SAMPLE_PERIOD = 250
@@ -93,7 +94,7 @@ async function watch(
   if (stopped) {
     const exit = await Promise.race([server.exited, load.exited])
     if (exit.reason === 'failed') throw exit.error
-    process.exitCode = 130
+    process.exitCode = INTERRUPTED
     return undefined
   }
   const seconds = (await load.call<number>(0, 'elapsed')) / 1e9
