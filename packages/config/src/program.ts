@@ -1,3 +1,4 @@
+import { ParakernelError } from '@parakernel/hal'
 import { readCommandLine } from './layers/command-line.ts'
 import { knownPaths, type SpecSource } from './layers/known-paths.ts'
 import { applicationUrl, inspectConfig, type LoadOptions, resolved } from './load-config.ts'
@@ -35,6 +36,16 @@ export async function configFromCommandLine(program: Program, argv = process.arg
   if (request.exitCode === 0) console.log(request.text)
   else console.error(request.text)
   process.exit(request.exitCode)
+}
+
+/**
+ * For the `catch` of a program's `compose`: prints what is wrong with the machine, in one line, and ends the process with 1.
+ * What is no ParakernelError is a bug, and is thrown again with its stack.
+ */
+export function exitWithMessage(error: unknown): never {
+  if (!(error instanceof ParakernelError)) throw error
+  console.error(error.message)
+  process.exit(1)
 }
 
 /** As `configFromCommandLine`, but leaves printing and ending to the caller. */
