@@ -1,4 +1,4 @@
-import { compose, configFromCommandLine } from '@parakernel/config'
+import { compose, configFromCommandLine, exitWithMessage } from '@parakernel/config'
 
 const config = await configFromCommandLine({
   name: 'echo',
@@ -8,7 +8,8 @@ const config = await configFromCommandLine({
   application: import.meta.url,
 })
 const { app, network } = config.settings
-const echo = await compose(config, { name: 'echo', partition: new URL('./echo.js', import.meta.url), data: app })
+const partition = new URL('./echo.js', import.meta.url)
+const echo = await compose(config, { name: 'echo', partition, data: app }).catch(exitWithMessage)
 const [address] = await echo.call<string[]>(0, 'addresses')
 
 if (network.backend === 'emulated') {

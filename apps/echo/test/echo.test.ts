@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { createVethPair, probeLab } from '@parakernel/linux'
@@ -98,4 +99,13 @@ test('a wrong config ends it with 2', async () => {
   expect(await program.exited).toEqual([2, null])
   expect(program.printed()).toMatch(/did you mean "emulated"\?/)
   expect(program.printed()).toMatch(/app\.port: found 0/)
+})
+
+test('what it cannot have is one line, and ends it with 1', async () => {
+  const taken = createSocket('udp4').bind(0, '127.0.0.1')
+  onTestFinished(() => void taken.close())
+  await once(taken, 'listening')
+  const program = echo('--libos', 'host', '--port', String(taken.address().port))
+  expect(await program.exited).toEqual([1, null])
+  expect(program.printed()).toMatch(/^partition echo: did not start: udp .*EADDRINUSE.*\n$/)
 })
