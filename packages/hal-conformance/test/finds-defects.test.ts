@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { groups } from '../src/index.ts'
+import { type Fixture, groups } from '../src/index.ts'
 import { closeFixture, openFixture, runCase } from '../src/run-case.ts'
-import { BrokenDevice, defectNames } from './loopback/broken-backend.ts'
 import { fixtureOf, loopbackFixture } from './loopback/fixture.ts'
+import { choiceNames, defectNames, VariantDevice } from './loopback/variant-backend.ts'
 
 /** The cases that need no worker, of the groups that concern a queue without offloads. */
 const cases = groups
@@ -13,7 +13,7 @@ describe('the suite finds a queue that', () => {
   test.each(defectNames)('%s', { timeout: 60_000 }, async (defect) => {
     const options = {
       name: defect,
-      setup: () => fixtureOf(new BrokenDevice(defect)),
+      setup: () => fixtureOf(new VariantDevice(defect)),
       patience: 150,
       rounds: 5,
     }
@@ -28,11 +28,17 @@ describe('the suite finds a queue that', () => {
   })
 })
 
-test('and finds nothing in one that has no defect', { timeout: 60_000 }, async () => {
-  const options = { name: 'sound', setup: () => loopbackFixture(1), rounds: 5 }
-  for (const one of cases) {
-    const opened = await openFixture(options, false)
-    await runCase(one, opened, options)
-    await closeFixture(opened)
-  }
+describe('and finds nothing in one that', () => {
+  const sound: readonly (readonly [name: string, setup: () => Fixture])[] = [
+    ['has no defect', () => loopbackFixture(1)],
+    ...choiceNames.map((choice) => [choice, () => fixtureOf(new VariantDevice(choice))] as const),
+  ]
+  test.each(sound)('%s', { timeout: 60_000 }, async (name, setup) => {
+    const options = { name, setup, rounds: 5 }
+    for (const one of cases) {
+      const opened = await openFixture(options, false)
+      await runCase(one, opened, options)
+      await closeFixture(opened)
+    }
+  })
 })

@@ -1,10 +1,12 @@
 import {
   type AttachContext,
+  NetBurst as Burst,
   ControlBlock,
   GRANT_ATTACHED,
   type NetBurst,
   type NetQueueGrant,
   REFUSED,
+  RX_DROPPED_NO_FRAME,
   RX_PACKETS,
   TX_INVALID_DESCRIPTORS,
   TX_PACKETS,
@@ -12,7 +14,7 @@ import {
 import { LoopbackDevice } from './device.ts'
 import { LoopbackQueue, type LoopbackTransport } from './queue.ts'
 
-type Transport = LoopbackTransport & { readonly defect: string }
+type Transport = LoopbackTransport & { readonly variant: string }
 type Grant = NetQueueGrant<Transport>
 
 /** Queues with one defect each, which the suite has to find. */
@@ -50,6 +52,14 @@ const defects: Readonly<Record<string, new (grant: Grant, context: AttachContext
       const done = super.transmit(burst, start)
       burst.count++
       return done + 1
+    }
+  },
+  'drops for want of a frame without a word': class extends LoopbackQueue {
+    override receive(burst: NetBurst): number {
+      const before = this.counters.values[RX_DROPPED_NO_FRAME]
+      const count = super.receive(burst)
+      this.counters.values[RX_DROPPED_NO_FRAME] = before
+      return count
     }
   },
   'counts received packets twice': class extends LoopbackQueue {
@@ -136,24 +146,40 @@ const defects: Readonly<Record<string, new (grant: Grant, context: AttachContext
 
 export const defectNames = Object.keys(defects)
 
-export const backend = {
-  attach: (grant: NetQueueGrant, context: AttachContext) => {
-    const { defect } = grant.transport as Transport
-    return new defects[defect](grant as Grant, context)
+/** Queues that differ from the plain one in what the contract leaves open. */
+const choices: typeof defects = {
+  'leaves packets in the ring while it has no frame': class extends LoopbackQueue {
+    readonly #one = new Burst(1)
+    override receive(burst: NetBurst): number {
+      burst.count = 0
+      while (burst.count < burst.capacity && this.pool.available > 0 && super.receive(this.#one) === 1) {
+        burst.copyEntry(burst.count++, this.#one, 0)
+      }
+      return burst.count
+    }
   },
 }
 
-/** A device whose queues have a defect. */
-export class BrokenDevice extends LoopbackDevice {
-  readonly #defect: string
+export const choiceNames = Object.keys(choices)
 
-  constructor(defect: string) {
-    super('broken0', 1, import.meta.url)
-    this.#defect = defect
+export const backend = {
+  attach: (grant: NetQueueGrant, context: AttachContext) => {
+    const { variant } = grant.transport as Transport
+    return new { ...defects, ...choices }[variant](grant as Grant, context)
+  },
+}
+
+/** A device whose queues have a defect, or make another choice. */
+export class VariantDevice extends LoopbackDevice {
+  readonly #variant: string
+
+  constructor(variant: string) {
+    super('variant0', 1, import.meta.url)
+    this.#variant = variant
   }
 
   override grant(...request: Parameters<LoopbackDevice['grant']>): Grant {
     const grant = super.grant(...request)
-    return { ...grant, transport: { ...grant.transport, defect: this.#defect } }
+    return { ...grant, transport: { ...grant.transport, variant: this.#variant } }
   }
 }
