@@ -29,7 +29,7 @@ describe('the suite finds a queue that', () => {
 })
 
 describe('and finds nothing in one that', () => {
-  const sound: readonly (readonly [name: string, setup: () => Fixture])[] = [
+  const sound: readonly (readonly [name: string, setup: () => Fixture | Promise<Fixture>])[] = [
     ['has no defect', () => loopbackFixture(1)],
     ...choiceNames.map((choice) => [choice, () => fixtureOf(new VariantDevice(choice))] as const),
   ]
