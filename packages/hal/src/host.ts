@@ -38,6 +38,8 @@ export interface Host {
 
 export interface Poller {
   wait(nanoseconds: number): number
+  /** Whether the descriptor at `position` of the set was ready in the last `wait`. Without it, any of them may have been. */
+  ready?(position: number): boolean
   close(): void
 }
 

@@ -27,6 +27,7 @@ test(
       ...['--partitions', '2', '--heap', '256MiB', '--app.mode', 'store'],
     ])
     try {
+      await expect.poll(() => serving.output(), { timeout: 30_000 }).toContain('serving at')
       const [file, args] = pair.command(
         process.execPath,
         '--conditions=source',

@@ -97,8 +97,8 @@ export interface NetDevice {
 }
 
 /**
- * The data half: one queue pair, in the thread that uses it. Every call is synchronous, never blocks, never throws, and
- * makes no system call where the device needs none. After `detach`, `reclaim` or removal `receive` and `transmit` answer 0.
+ * The data half: one queue pair, in the thread that uses it. Every call is synchronous, never blocks, never throws
+ * (but for `setReceiveFilter`, a control call), and makes no system call where the device needs none. After `detach`, `reclaim` or removal `receive` and `transmit` answer 0.
  */
 export interface NetQueue {
   readonly grant: NetQueueGrant
@@ -134,7 +134,10 @@ export interface NetQueue {
    */
   nextEvent?(): number
 
-  /** Replaces what this queue's holder wants to receive; the device takes the union over its queues. @throws ENOTSUP */
+  /**
+   * Replaces what this queue's holder wants to receive; the device takes the union over its queues.
+   * @throws ENOTSUP without the capability, EINVAL for what is no group address
+   */
   setReceiveFilter(filter: ReceiveFilter): void
 
   /** Gives every frame back to the pool and ends the use of the queue. Idempotent. The control half may grant it again. */
