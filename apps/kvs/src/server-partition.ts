@@ -20,6 +20,7 @@ export async function partition(context: PartitionContext<ServerData>) {
     partitions: context.partitions,
     heap: context.heap,
     channel,
+    shared: context.queues.length > 0,
   })
   if (channel !== undefined) context.loop.add(channel)
   const { state } = server

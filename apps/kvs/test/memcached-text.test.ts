@@ -190,6 +190,18 @@ describe('memcached text over UDP', () => {
     expect(ask(`get ${keys.join(' ')}\r\n`)).toBe('END\r\n')
   })
 
+  it('answers from the port that was asked, whichever queue the request came to', () => {
+    start(3, { shared: true })
+    for (let p = 0; p < 3; p++) {
+      expect(peer.text(`set key-${p} 0 0 1000\r\n${'v'.repeat(1000)}\r\n`, MEMCACHED_PORT + p)).toBe('STORED\r\n')
+    }
+    for (let p = 0; p < 3; p++) {
+      expect(peer.text('get key-0 key-1 key-2\r\n', MEMCACHED_PORT + p)).toHaveLength(3 * 1022 + 5)
+    }
+    const strayed = cluster.map(({ server }) => server.state.counters.get('strayed'))
+    expect(strayed).toEqual([4, 0, 0])
+  })
+
   it('says so when the way to the owner is blocked', () => {
     start(2, { ringSlots: 0 })
     const answers = Array.from({ length: 20 }, (_, i) => ask(`get key-${i}\r\n`))

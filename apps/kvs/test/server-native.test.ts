@@ -148,6 +148,40 @@ describe('native server', () => {
     done()
   })
 
+  it('takes to its port what came to another queue, as without steering', () => {
+    // Everything arrives at partition 0.
+    const { ask, peer, cluster, done } = start(3, { shared: true })
+    const keys = Array.from({ length: 30 }, (_, i) => `key-${i}`)
+    for (const key of keys) ask(request([set(key, key.repeat(100))]), PORT + ownerOf(key, 3))
+    for (let p = 0; p < 3; p++) {
+      const answers = ask(request(keys.map((key, i) => get(key, i))), PORT + p)
+      const all = answers.flatMap((answer) => answer.operations).sort((a, b) => a.opaque - b.opaque)
+      expect(all.map(({ value }) => value.toString())).toEqual(keys.map((key) => key.repeat(100)))
+    }
+    const counts = cluster.map(({ server }) => server.state.counters.snapshot())
+    const away = keys.filter((key) => ownerOf(key, 3) !== 0).length + 2
+    expect(counts.map(({ strayed }) => strayed)).toEqual([away, 0, 0])
+    expect(counts.map(({ strayedIn }) => strayedIn).reduce((a, b) => a + b)).toBe(away)
+    expect(peer.exchange(Uint8Array.of(1, 2, 3), PORT + 1)).toEqual([])
+    expect(cluster[1].server.state.counters.get('notARequest')).toBe(1)
+    done()
+  })
+
+  it('counts what no ring took, and what no frame was free for', () => {
+    const { ask, cluster, done } = start(2, { shared: true, ringSlots: 0 })
+    expect(ask(request([get('a')]), PORT + 1)).toEqual([])
+    expect(cluster[0].server.state.counters.snapshot()).toMatchObject({ strayed: 0, handOverRefused: 1 })
+    done()
+    const other = start(2, { shared: true })
+    const { pool } = other.cluster[1].host
+    const hoard: number[] = []
+    for (let frame = pool.allocate(); frame >= 0; frame = pool.allocate()) hoard.push(frame)
+    expect(other.ask(request([get('a')]), PORT + 1)).toEqual([])
+    expect(other.cluster[1].server.state.counters.snapshot()).toMatchObject({ strayedIn: 0, noFrame: 1 })
+    for (const frame of hoard) pool.release(frame)
+    other.done()
+  })
+
   it('serves GETs of other partitions by reading their stores, in CREW mode', () => {
     const { ask, cluster, done } = start(3, { concurrency: 'CREW' })
     const stores = cluster.map(({ server }) => server.location)

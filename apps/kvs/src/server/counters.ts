@@ -28,8 +28,11 @@ const SERVER_COUNTERS = [
   'handedOver',
   'handedIn',
   'handedBack',
-  /** Operations for another partition that were refused, because its ring was full. */
+  /** Operations or datagrams for another partition that were refused, because its ring was full. */
   'handOverRefused',
+  /** Datagrams that came to another queue than their port's, taken there by a ring; and those that came from there. */
+  'strayed',
+  'strayedIn',
   /** GETs of another partition's keys that were served here (CREW). */
   'readElsewhere',
   /** Request datagrams that no spare frame was free for: dropped before they were executed. */
@@ -68,6 +71,8 @@ export const C_HANDED_OVER = index('handedOver')
 export const C_HANDED_IN = index('handedIn')
 export const C_HANDED_BACK = index('handedBack')
 export const C_HAND_OVER_REFUSED = index('handOverRefused')
+export const C_STRAYED = index('strayed')
+export const C_STRAYED_IN = index('strayedIn')
 export const C_READ_ELSEWHERE = index('readElsewhere')
 export const C_NO_FRAME = index('noFrame')
 export const C_REPLY_DROPPED = index('replyDropped')

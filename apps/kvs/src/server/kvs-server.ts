@@ -1,5 +1,5 @@
 import type { MicaConcurrency, MicaMode } from '@parakernel/mica'
-import type { NetworkLibOS, QueueDescriptor } from '@parakernel/queue'
+import type { DatagramHandler, NetworkLibOS, QueueDescriptor } from '@parakernel/queue'
 import { AmplificationGuard, type GuardMode } from '../guard/amplification-guard.ts'
 import type { Channel } from './channel.ts'
 import { type ServerCounters, serverCounters } from './counters.ts'
@@ -8,6 +8,7 @@ import { NativeHandOver } from './native-hand-over.ts'
 import { NativeServer } from './native-server.ts'
 import { Outbox } from './outbox.ts'
 import { createPartitionState, type PartitionState } from './partition-state.ts'
+import { KIND_NATIVE_STRAY, KIND_TEXT_STRAY, Strays } from './strays.ts'
 import { TextRelay } from './text-relay.ts'
 import { TextServer } from './text-server.ts'
 
@@ -28,6 +29,11 @@ export interface KvsServerOptions {
   readonly heap: { readonly byteOffset: number; readonly byteLength: number }
   /** To the other partitions; undefined in a machine of one. */
   readonly channel?: Channel | undefined
+  /**
+   * The partitions share one address, and a queue may bring datagrams to any of their ports: every partition listens at
+   * all of them. Default false, for libOSes whose ports belong to one partition each.
+   */
+  readonly shared?: boolean
   readonly mode?: MicaMode
   /** EREW (default): a partition's store is read by it alone. CREW: others may, see `readOthers`. */
   readonly concurrency?: MicaConcurrency
@@ -70,18 +76,21 @@ export class KvsServer {
     const handOver = channel === undefined ? undefined : new NativeHandOver(state, channel, outbox, maxPayload)
     const nativeServer = new NativeServer(state, outbox, { burst: BURST, handOver, ...payload })
     this.#native = nativeServer
-    libos.serveDatagrams(native, (burst, now) => nativeServer.handle(burst, now))
+    this.#serve(options, port, native, KIND_NATIVE_STRAY, outbox, (burst, now) => nativeServer.handle(burst, now))
     if (memcachedPort === 0) return
     const text = this.#open(memcachedPort + index)
     const relay = channel === undefined ? undefined : new TextRelay(state, channel)
     const wallClock = options.wallClock === undefined ? {} : { wallClock: options.wallClock }
-    const textServer = new TextServer(state, new Outbox(libos, text, libos.pool, state.counters), {
+    const textOutbox = new Outbox(libos, text, libos.pool, state.counters)
+    const textServer = new TextServer(state, textOutbox, {
       burst: BURST,
       relay,
       ...wallClock,
     })
     relay?.attach(textServer)
-    libos.serveDatagrams(text, (burst, now) => textServer.handle(burst, now))
+    this.#serve(options, memcachedPort, text, KIND_TEXT_STRAY, textOutbox, (burst, now) =>
+      textServer.handle(burst, now),
+    )
   }
 
   /** Where this partition's store lies, for the others. */
@@ -97,6 +106,24 @@ export class KvsServer {
   /** Closes the sockets. The store stays in its memory. */
   close(): void {
     for (const socket of this.#sockets.splice(0)) this.#libos.close(socket)
+  }
+
+  /** Serves our own port by `handler`, and takes what comes here for the others' ports to them. */
+  #serve(
+    { index, partitions, channel, shared = false, maxPayload }: KvsServerOptions,
+    port: number,
+    socket: QueueDescriptor,
+    kind: number,
+    outbox: Outbox,
+    handler: DatagramHandler,
+  ): void {
+    this.#libos.serveDatagrams(socket, handler)
+    if (!shared || channel === undefined) return
+    const strays = new Strays(this.state, channel, kind, outbox, handler, maxPayload)
+    for (let owner = 0; owner < partitions; owner++) {
+      if (owner === index) continue
+      this.#libos.serveDatagrams(this.#open(port + owner), (burst) => strays.forward(owner, burst))
+    }
   }
 
   #open(port: number): QueueDescriptor {
