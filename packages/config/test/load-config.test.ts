@@ -28,7 +28,7 @@ describe('defaults', () => {
       },
       partitions: 1,
       cpus: 'none',
-      wait: { kind: 'hybrid', spin: 50_000 },
+      wait: { kind: 'hybrid', spin: 50_000, gather: 50_000 },
       frames: { count: 4096, size: 2048, reserve: 1024, debug: false },
       heap: 0,
       memory: 'plain',
@@ -307,7 +307,7 @@ describe('what is refused', () => {
       }),
     )
     expect(await problems(application)).toEqual([
-      'wait: found "spin" (string), allowed: an object with kind or spin',
+      'wait: found "spin" (string), allowed: an object with kind, spin or gather',
       'frames.debg: unknown key; did you mean frames.debug? allowed here: count, size, reserve, debug',
       'netwrok: unknown key; did you mean network? allowed here: preset, network, partitions, cpus, wait, frames, heap, memory, host',
       'network.adress: unknown key; did you mean network.address? allowed here: libos, backend, probes, address, ttl, dns, arp, queues, ringSize, loss, trusted, mode',

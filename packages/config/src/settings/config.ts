@@ -85,6 +85,8 @@ export interface WaitConfig {
   readonly kind?: WaitPolicy['kind']
   /** Nanoseconds without work after which a hybrid loop sleeps; default 50 000. */
   readonly spin?: number
+  /** Nanoseconds that a hybrid partition sleeps under load without being woken; default 50 000, 0: never. */
+  readonly gather?: number
 }
 
 /** What `parakernel.config.ts` exports. Every key is optional: layers complete one another, see `loadConfig`. */

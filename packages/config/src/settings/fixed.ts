@@ -85,6 +85,13 @@ export const FIXED_SETTINGS: Readonly<Record<string, FixedSetting>> = {
     parse: parseNumber,
     default: 50_000,
   },
+  'wait.gather': {
+    description: 'nanoseconds that a hybrid partition sleeps under load without being woken, so that work gathers',
+    allowed: 'a number of nanoseconds from 0 to 1000000',
+    schema: v.pipe(v.number(), v.minValue(0), v.maxValue(1e6)),
+    parse: parseNumber,
+    default: 50_000,
+  },
   'frames.count': {
     description: 'frames of each partition',
     allowed: 'an integer from 16 to 1048576',

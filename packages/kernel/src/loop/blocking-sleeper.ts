@@ -19,6 +19,8 @@ export class BlockingSleeper {
   readonly #words: readonly WakeWord[]
   readonly #sequences: Int32Array
   readonly #poller: Poller | undefined
+  /** Position of the first word's eventfd in the poller; those of the others follow. */
+  readonly #firstWord: number
   /** Eventfds made here, by word; -1 for one that the word had. */
   readonly #eventFds: number[] = []
   readonly #longest: number
@@ -27,6 +29,7 @@ export class BlockingSleeper {
     this.#host = host
     this.#words = sources.words
     this.#sequences = new Int32Array(sources.words.length)
+    this.#firstWord = sources.descriptors.length
     const needsPoll = sources.descriptors.length > 0 || sources.words.length > 1
     if (needsPoll && host !== undefined) {
       const fds = [...sources.descriptors]
@@ -65,7 +68,10 @@ export class BlockingSleeper {
     } finally {
       this.cancel()
     }
-    for (let i = 0; i < this.#words.length; i++) this.#host?.readEventFd(this.#words[i].eventFd)
+    for (let i = 0; i < this.#words.length; i++) {
+      // Few sleeps end by a word: a look spares them the system call.
+      if (this.#poller.ready?.(this.#firstWord + i) !== false) this.#host?.readEventFd(this.#words[i].eventFd)
+    }
   }
 
   close(): void {

@@ -42,9 +42,8 @@ export class OwnerDriver implements Driver {
         if (this.#stopped || loop.yieldRequested) break
         if (work > 0) woken = false
         else if (woken) break
-        else if (loop.virtual ? !loop.jump() : loop.idle) {
-          loop.block(loop.now + LONGEST_SLEEP)
-          woken = true
+        else if (loop.virtual ? !loop.jump() : loop.idle || loop.mayGather) {
+          woken = loop.block(loop.now + LONGEST_SLEEP)
         }
         if (!loop.virtual && loop.now >= end) break
       }

@@ -4,23 +4,26 @@ import type { Loop, Pollable, WaitPolicy } from '../contracts.ts'
 import { TimerWheel } from '../timers/timer-wheel.ts'
 import { BlockingSleeper } from './blocking-sleeper.ts'
 import { DeferredQueue } from './deferred-queue.ts'
+import { Gathering } from './gathering.ts'
 import { GuestDriver } from './guest-driver.ts'
 import { OwnerDriver } from './owner-driver.ts'
-import { BUSY_ROUNDS, LoopCounters, ROUNDS, SLEEPS, SLEEPS_AVOIDED, TIMERS, WORK } from './statistics.ts'
-import { spinBudget } from './waiting-policy.ts'
+import { BUSY_ROUNDS, GATHERS, LoopCounters, ROUNDS, SLEEPS, SLEEPS_AVOIDED, TIMERS, WORK } from './statistics.ts'
+import { gatherTime, spinBudget } from './waiting-policy.ts'
 import { collectWakeSources, type WakeSources } from './wake-sources.ts'
 
 /** Timers that one round fires at most; the rest is due in the next, after the queues had their turn. */
 const TIMERS_A_ROUND = 256
 /** Jumps of a virtual clock in a row that may find nothing to do, before this counts as a pollable's mistake. */
 const EMPTY_JUMPS = 100_000
+/** What a gathering sleep waits for: its time-out alone. */
+const NOBODY_NOTIFIES = new Int32Array(new SharedArrayBuffer(4))
 
 export interface RunLoopOptions {
   /** Default: the host's monotonic clock. A `VirtualClock` makes the loop deterministic. */
   readonly clock?: Clock
   /** Needed to sleep on descriptors; without it they are polled every millisecond. */
   readonly host?: Host
-  /** Default: hybrid, 50 us. */
+  /** Default: hybrid, 50 us of each. */
   readonly wait?: WaitPolicy
   /** Shared memory of the wake word by which other threads wake this loop: its partition's. */
   readonly wake?: SharedArrayBuffer
@@ -60,6 +63,7 @@ export class RunLoop implements Loop {
   readonly #own: WakeWord | undefined
   readonly #counts: Float64Array
   readonly #deferred = new DeferredQueue()
+  readonly #gathering: Gathering
   readonly #pollables: Pollable[] = []
   #cursor = 0
   #running = false
@@ -83,6 +87,7 @@ export class RunLoop implements Loop {
     this.#own = options.wake === undefined ? undefined : new WakeWord(options.wake)
     this.#counts = this.counters.values
     this.spin = spinBudget(this.wait)
+    this.#gathering = new Gathering(gatherTime(this.wait))
   }
 
   /** Whether time moves only by this loop's own jumps. */
@@ -146,7 +151,10 @@ export class RunLoop implements Loop {
         counts[WORK] += work
         counts[TIMERS] += timers
         this.#quietSince = -1
-      } else if (this.#quietSince < 0) this.#quietSince = now
+      } else if (this.#quietSince < 0) {
+        this.#quietSince = now
+        this.#gathering.quiet(counts[WORK])
+      }
       return work
     } finally {
       this.#running = false
@@ -170,7 +178,7 @@ export class RunLoop implements Loop {
         if (++emptyJumps > EMPTY_JUMPS) throw stuck()
       } else {
         if (this.now >= deadline) return false
-        if (this.idle) {
+        if (this.idle || this.mayGather) {
           if (deadline === Infinity && this.inert) return false
           this.block(deadline)
         }
@@ -181,6 +189,11 @@ export class RunLoop implements Loop {
   /** After a round without work: whether the policy says to sleep now. */
   get idle(): boolean {
     return this.#quietSince >= 0 && this.now - this.#quietSince >= this.spin
+  }
+
+  /** After a round without work: whether to block for a while although that round was the first of its kind. */
+  get mayGather(): boolean {
+    return this.#gathering.due
   }
 
   /** True when nothing can ever happen here unless somebody else adds it: no pollables, timers or deferred tasks. */
@@ -213,8 +226,12 @@ export class RunLoop implements Loop {
     return true
   }
 
-  /** Blocks the thread until something wakes it, the next event is due or `until` has come; not if there is work. */
-  block(until: number): void {
+  /**
+   * Blocks the thread until something wakes it, the next event is due or `until` has come; not if there is work. False when
+   * it only let work gather for a moment, so that nothing is known yet about how long this quiet spell is.
+   */
+  block(until: number): boolean {
+    if ((this.#gathering.due && this.#gather(until)) || !this.idle) return false
     const sources = this.wakeSources()
     this.#sleeper ??= new BlockingSleeper(sources, this.host)
     const sleeper = this.#sleeper
@@ -222,7 +239,7 @@ export class RunLoop implements Loop {
     if (this.arm()) {
       sleeper.cancel()
       this.#counts[SLEEPS_AVOIDED]++
-      return
+      return true
     }
     const duration = Math.min(until, this.nextEvent()) - this.clock.now()
     // What is due sooner than a sleep pays is spun for; poll(2) counts in milliseconds, too.
@@ -231,6 +248,17 @@ export class RunLoop implements Loop {
       this.#counts[SLEEPS]++
       sleeper.sleep(duration)
     }
+    return true
+  }
+
+  /** False when the next event is too near. */
+  #gather(until: number): boolean {
+    const gathering = this.#gathering
+    gathering.slept(this.#counts[WORK])
+    if (Math.min(until, this.nextEvent()) - this.now < 2 * gathering.length) return false
+    this.#counts[GATHERS]++
+    Atomics.wait(NOBODY_NOTIFIES, 0, 0, gathering.length / 1e6)
+    return true
   }
 
   /** Arms every pollable, and says whether one of them had work after all. */

@@ -13,6 +13,8 @@ export const LOOP_COUNTERS = [
   'sleepsAvoided',
   /** Times that Node's own loop was let run. */
   'yields',
+  /** Short sleeps without a wake-up, so that work gathers. */
+  'gathers',
 ] as const
 
 export type LoopCounter = (typeof LOOP_COUNTERS)[number]
@@ -25,6 +27,7 @@ export const TIMERS = 3
 export const SLEEPS = 4
 export const SLEEPS_AVOIDED = 5
 export const YIELDS = 6
+export const GATHERS = 7
 
 export class LoopCounters extends Counters<LoopCounter> {
   constructor(buffer?: SharedArrayBuffer) {
