@@ -33,13 +33,18 @@ describe('names', () => {
     )
   })
 
-  test('one that nobody knows names the nearest, and the package that would make it known', async () => {
+  test('a path that leads nowhere is no package to install', async () => {
+    const { url } = createApplication()
+    expect(await problem('net-backend', './nic.js', url)).toBe('backend "./nic.js": there is no such file')
+  })
+
+  test('one that nobody knows names the nearest, and the packages that would make it known', async () => {
     const { url } = createApplication()
     expect(await problem('net-backend', 'af-xpd', url)).toBe(
-      'no backend "af-xpd" is installed; did you mean "af-xdp"? allowed: "emulated" or "af-xdp", or a package like @parakernel/af-xpd or parakernel-af-xpd (npm install parakernel-af-xpd)',
+      'no backend "af-xpd" is installed; did you mean "af-xdp"? allowed: "emulated" or "af-xdp", or an installed package, here @parakernel/af-xpd or parakernel-af-xpd',
     )
     expect(await problem('net-backend', 'infiniband', url)).toBe(
-      'no backend "infiniband" is installed, allowed: "emulated" or "af-xdp", or a package like @parakernel/infiniband or parakernel-infiniband (npm install parakernel-infiniband)',
+      'no backend "infiniband" is installed, allowed: "emulated" or "af-xdp", or an installed package, here @parakernel/infiniband or parakernel-infiniband',
     )
   })
 })

@@ -3,7 +3,7 @@ import type { NetworkLibOSFactory } from '@parakernel/queue'
 import { listOf, type Problem } from '../problems/config-error.ts'
 import { nearest } from '../problems/nearest.ts'
 import type { Loaded } from '../settings/resolved.ts'
-import { installCommand, resolvePackage } from './resolve-package.ts'
+import { installCommand, isPath, resolvePackage } from './resolve-package.ts'
 
 /** What a config can name, by the `kind` that the package's export bears. */
 export interface Kinds {
@@ -82,12 +82,14 @@ export async function load<Kind extends keyof Kinds>(
 function notInstalled(kind: keyof Kinds, name: string, packages: readonly string[], application: string): string {
   const { noun, known } = SHELVES[kind]
   const names = listOf(Object.keys(known).map((one) => JSON.stringify(one)))
+  if (isPath(name)) return `${noun} ${JSON.stringify(name)}: there is no such file`
   if (packages.length === 1) {
     return `${noun} ${JSON.stringify(name)} is not installed: ${installCommand(packages[0], application)}`
   }
   const slip = nearest(name, Object.keys(known))
   const hint = slip === undefined ? '' : `; did you mean ${JSON.stringify(slip)}?`
-  return `no ${noun} ${JSON.stringify(name)} is installed${hint || ','} allowed: ${names}, or a package like ${listOf(packages)} (${installCommand(packages[1], application)})`
+  // No command to install it with: what a typing error names may be anybody's package.
+  return `no ${noun} ${JSON.stringify(name)} is installed${hint || ','} allowed: ${names}, or an installed package, here ${listOf(packages)}`
 }
 
 /** A package has one export of the shelf's name, or several of the kind under names of their own (`pcap`, `trace`). */

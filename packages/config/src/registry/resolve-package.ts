@@ -3,12 +3,12 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
-/**
- * URL of a package's module as the application at `application` (a file URL) sees it, undefined when it is not installed.
- * Relative and absolute paths and file URLs name a module of the application itself.
- */
+/** Relative and absolute paths and file URLs name a module of the application itself. */
+export const isPath = (specifier: string): boolean => /^(\.{0,2}\/|file:)/.test(specifier)
+
+/** URL of a package's module as the application at `application` (a file URL) sees it, undefined when it is not installed. */
 export function resolvePackage(specifier: string, application: string): string | undefined {
-  if (/^(\.{0,2}\/|file:)/.test(specifier)) {
+  if (isPath(specifier)) {
     const url = new URL(specifier, application)
     return existsSync(url) ? url.href : undefined
   }
