@@ -1,3 +1,4 @@
+import type { EmulatedNic } from '@parakernel/emulated'
 import { MonotonicClock, VirtualClock } from '@parakernel/hal'
 import { RunLoop } from '@parakernel/kernel'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -155,6 +156,23 @@ test('a partition that dies takes the machine with it', async () => {
   })
   expect(events().slice(-5)).toEqual(['partition 0 stops', 'network 0 shut down', 'reclaim 1', 'reclaim 0', 'close'])
   await machine.stop()
+})
+
+test('what happens to the device is told, until the machine stops', async () => {
+  const { start } = scene({}, { queues: 1 })
+  const told: string[] = []
+  const machine = await start({ inline: true, warn: (message) => told.push(message) })
+  const nic = machine.device as EmulatedNic
+  nic.setLink(false)
+  nic.setLink(true)
+  nic.remove()
+  expect(told).toEqual([
+    `${nic.name}: the link is down`,
+    `${nic.name}: the link is up`,
+    `${nic.name}: was removed; nothing is sent or received any more`,
+  ])
+  await machine.stop()
+  expect(told).toHaveLength(3)
 })
 
 describe('a device that does not start', () => {

@@ -2,6 +2,7 @@ import { ParakernelError } from '@parakernel/hal'
 import { loadConfig } from '../load-config.ts'
 import type { Config } from '../settings/config.ts'
 import type { ResolvedConfig } from '../settings/resolved.ts'
+import { tellOfEvents } from './device-events.ts'
 import type { ComposeOptions, Machine } from './machine.ts'
 import { RunningMachine } from './running-machine.ts'
 import { onSignals } from './signals.ts'
@@ -33,6 +34,7 @@ export async function compose<Data>(config: Config | ResolvedConfig, options: Co
   }
   try {
     const parts = await startParts(resolved, options as ComposeOptions<unknown>, name, teardown, interruption.signal)
+    if (parts.device !== undefined) teardown.push(tellOfEvents(parts.device, warn))
     machine = new RunningMachine(name, resolved, parts, teardown, warn)
     return machine
   } catch (error) {
