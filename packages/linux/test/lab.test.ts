@@ -15,6 +15,7 @@ import {
   setTxChecksumOffload,
   socketAddress,
   txChecksumOffload,
+  UdpBatchSocket,
   type VethPair,
   type VethPairOptions,
 } from '../src/index.ts'
@@ -83,6 +84,40 @@ describe('a veth pair', () => {
     expect([...(one.receive() ?? [])]).toEqual([1, 2, 3])
     one.close()
     other.close()
+  })
+
+  test('has sockets of the peer kernel that move batches', (context) => {
+    requiresLab(context)
+    const pair = make({ label: 'lv10', peerAddresses: ['10.78.0.2/24'] })
+    const to = [5001, 5002].map((port) => ({ address: '10.78.0.2', port }))
+    const [batch, ...ends] = pair.inside(
+      () =>
+        [
+          new UdpBatchSocket('10.78.0.2', to, { port: 5003, batch: 4, slotBytes: 16 }),
+          new KernelUdpSocket('10.78.0.2', 5001),
+          new KernelUdpSocket('10.78.0.2', 5002),
+        ] as const,
+    )
+    expect(batch.receive()).toBe(0)
+    const bytes = Uint8Array.from({ length: 100 }, (_, i) => i)
+    for (let i = 0; i < 6; i++) batch.queue(bytes, 10 * i, i + 1, i & 1)
+    // A full batch went out by itself, the rest waits.
+    expect([...(ends[0].receive() ?? [])]).toEqual([0])
+    expect([...(ends[0].receive() ?? [])]).toEqual([20, 21, 22])
+    expect(ends[0].receive()).toBeUndefined()
+    batch.flush()
+    expect([...(ends[0].receive() ?? [])]).toEqual([40, 41, 42, 43, 44])
+    for (const length of [2, 4, 6]) expect(ends[1].receive()?.length).toBe(length)
+
+    const own = pair.inside(() => new UdpBatchSocket('10.78.0.2', [{ address: '10.78.0.2', port: 5003 }]))
+    for (let i = 0; i < 5; i++) own.queue(bytes, i, 3, 0)
+    own.flush()
+    expect(batch.receive()).toBe(4)
+    expect([...batch.received.subarray(3 * 16, 3 * 16 + batch.length(3))]).toEqual([3, 4, 5])
+    expect(batch.receive()).toBe(1)
+    expect(batch.receive()).toBe(0)
+    expect([own.sendDrops, batch.sendDrops]).toEqual([0, 0])
+    for (const socket of [batch, own, ...ends]) socket.close()
   })
 
   test('is removed with its namespace, and twice does nothing', (context) => {

@@ -2,12 +2,12 @@
  * The client of the end-to-end benchmark: a plain Linux process, in a namespace. Fills the store, says START, loads it, says
  * what it measured as a line of JSON. The same keys, values, mix and batches for every server.
  */
-import { DgramTransport } from '../../src/client/dgram-transport.ts'
 import { Histogram } from '../../src/load/histogram.ts'
 import { LoadRunner } from '../../src/load/load-runner.ts'
 import { LATENCY_UNIT, LoadStatistics, loadMemory, PHASE_MEASURING } from '../../src/load/load-statistics.ts'
 import { Random } from '../../src/load/random.ts'
 import { keyChoiceOf, type Workload } from '../../src/load/workload.ts'
+import { BatchTransport } from './batch-transport.ts'
 import { MemcachedTcp, MemcachedUdp, type Operation, type PeerClient, paddedValue, Redis } from './clients.ts'
 
 export interface ClientPlan {
@@ -56,7 +56,7 @@ const cpuSeconds = () => {
 }
 
 async function ours(plan: ClientPlan): Promise<ClientResult> {
-  const transport = new DgramTransport(plan)
+  const transport = new BatchTransport(plan.address, plan.port, plan.partitions)
   const statistics = new LoadStatistics(loadMemory())
   const { counters } = statistics
   const runner = new LoadRunner(
@@ -75,12 +75,14 @@ async function ours(plan: ClientPlan): Promise<ClientResult> {
     statistics,
   )
   while (counters.get('phase') < PHASE_MEASURING) {
+    transport.poll()
     runner.tick()
     await turn()
   }
   const before = runner.engine.statistics()
   const cpu = start()
   while (!runner.done) {
+    transport.poll()
     runner.tick()
     await turn()
   }
@@ -151,7 +153,13 @@ async function others(plan: ClientPlan): Promise<ClientResult> {
     })
   }
   for (let i = 0; i < plan.window; i++) next(clients[i % clients.length])
-  while (performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 20))
+  while (performance.now() < end) {
+    if (clients[0].poll === undefined) await new Promise((resolve) => setTimeout(resolve, 20))
+    else {
+      clients[0].poll()
+      await turn()
+    }
+  }
   const result = {
     operations,
     seconds: (performance.now() - startedAt) / 1000,
@@ -173,13 +181,14 @@ async function fill(client: PeerClient, plan: ClientPlan, from: number): Promise
       return { key, value: paddedValue(key, VALUE_BYTES) }
     })
     for (let done = false; !done; ) {
-      done = await new Promise<boolean>((resolve) => {
-        const timer = setTimeout(() => resolve(false), LOST)
-        client.send(batch, () => {
-          clearTimeout(timer)
-          resolve(true)
-        })
+      const since = performance.now()
+      client.send(batch, () => {
+        done = true
       })
+      while (!done && performance.now() - since < LOST) {
+        client.poll?.()
+        await turn()
+      }
     }
   }
 }

@@ -41,6 +41,16 @@ export const ALLOWED_CALLS = {
     parameters: ['int', 'void *', 'int'],
     purpose: 'frames of the lab with their VLAN tags',
   },
+  sendmmsg: {
+    result: 'int',
+    parameters: ['int', 'void *', 'uint32_t', 'int'],
+    purpose: 'batches of datagrams of a lab client',
+  },
+  recvmmsg: {
+    result: 'int',
+    parameters: ['int', 'void *', 'uint32_t', 'int', 'void *'],
+    purpose: 'batches of datagrams of a lab client',
+  },
   ioctl: { result: 'int', parameters: ['int', 'ulong', 'void *'], purpose: 'channel counts and offloads of a NIC' },
   setns: { result: 'int', parameters: ['int', 'int'], purpose: 'open a socket inside a lab namespace' },
 
