@@ -100,4 +100,20 @@ describe('readRequest', () => {
       wrong('.*half.yaml: Flow sequence .* at line 2, column 1'),
     )
   })
+
+  test.each(['outside.config.ts', 'outside.config.mjs'])(
+    '%s, from where this package cannot be found',
+    async (name) => {
+      const { url, write } = createApplication()
+      const text = "import { defineConfig } from '@parakernel/config'\nexport default defineConfig({ partitions: 3 })\n"
+      const request = await readRequest(program(url), ['--app.mode', 'low', '--config', write(name, text)])
+      if (request.kind !== 'run') throw new Error(request.text)
+      expect(request.config.settings.partitions).toBe(3)
+      const lost = write(`lost-${name}`, "import 'nobody'\nexport default {}\n")
+      expect(await readRequest(program(url), ['--app.mode', 'low', '--config', lost])).toMatchObject({
+        exitCode: 2,
+        text: expect.stringMatching(/Cannot find package 'nobody'/),
+      })
+    },
+  )
 })

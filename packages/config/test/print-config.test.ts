@@ -33,6 +33,7 @@ test('prints every value with its origin', async () => {
     'cpus              "none"         default',
     `wait.kind         "spin"         file ${shown}`,
     'wait.spin         50000          default',
+    'wait.gather       50000          default',
     'frames.count      64             preset small',
     'frames.size       2048           default',
     'frames.reserve    16             default of frames.count',

@@ -2,8 +2,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename, extname, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Problem } from '../problems/config-error.ts'
+import { defineConfig } from '../settings/config.ts'
 import { isRecord, type Layer, layerOf } from './layer.ts'
 
+const OURS = '@parakernel/config'
 const EXTENSIONS = ['.ts', '.mts', '.js', '.mjs', '.json', '.yaml', '.yml']
 
 export type FileResult = { readonly file: string; readonly layer: Layer } | { readonly problem: Problem } | undefined
@@ -48,22 +50,26 @@ async function readConfig(path: string): Promise<unknown> {
     }
     case '.ts':
     case '.mts':
-      return importTypeScript(path)
     case '.js':
     case '.mjs':
-      return defaultExport(await import(/* @vite-ignore */ pathToFileURL(path).href))
+      return importModule(path)
     default:
       throw new Error(`is of no known kind; known are ${EXTENSIONS.join(' ')}`)
   }
 }
 
-/** Node strips types itself from 22.18 on; jiti takes older ones, and syntax that is not erasable (enums). */
-async function importTypeScript(path: string): Promise<unknown> {
-  if (process.features.typescript) {
+/**
+ * Node strips types itself from 22.18 on. jiti takes older ones, syntax that is not erasable (enums), and files outside of
+ * the application, from where this package cannot be found: they import `defineConfig` all the same.
+ */
+async function importModule(path: string): Promise<unknown> {
+  if (process.features.typescript || /\.m?js$/.test(path)) {
     try {
       return defaultExport(await import(/* @vite-ignore */ pathToFileURL(path).href))
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') throw error
+      const { code, message } = error as NodeJS.ErrnoException
+      const isLost = code === 'ERR_MODULE_NOT_FOUND' && message.includes(`'${OURS}'`)
+      if (!isLost && code !== 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX') throw error
     }
   }
   return importWithJiti(path)
@@ -71,7 +77,8 @@ async function importTypeScript(path: string): Promise<unknown> {
 
 export async function importWithJiti(path: string): Promise<unknown> {
   const { createJiti } = await import('jiti')
-  return defaultExport(await createJiti(join(path, '..', 'loader.js')).import(path))
+  const jiti = createJiti(join(path, '..', 'loader.js'), { virtualModules: { [OURS]: { defineConfig } } })
+  return defaultExport(await jiti.import(path))
 }
 
 function defaultExport(module: unknown): unknown {
