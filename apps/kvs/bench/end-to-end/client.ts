@@ -48,6 +48,8 @@ const WORKLOAD: Workload = {
 }
 /** After this long a batch counts as lost, milliseconds. */
 const LOST = 200
+/** Load before the measurement, in which code is compiled, milliseconds. */
+const WARM_UP = 1000
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 const cpuSeconds = () => {
@@ -64,7 +66,7 @@ async function ours(plan: ClientPlan): Promise<ClientResult> {
     {
       workload: WORKLOAD,
       keys: plan.keys,
-      duration: plan.duration * 1000,
+      duration: plan.duration * 1000 + WARM_UP,
       outstanding: 2 ** Math.floor(Math.log2(plan.batch * plan.window)),
       batch: plan.batch,
       rate: 0,
@@ -79,7 +81,16 @@ async function ours(plan: ClientPlan): Promise<ClientResult> {
     runner.tick()
     await turn()
   }
+  const warm = performance.now() + WARM_UP
+  while (performance.now() < warm) {
+    transport.poll()
+    runner.tick()
+    await turn()
+  }
   const before = runner.engine.statistics()
+  const operations = counters.get('operations')
+  const warmUp = runner.elapsed
+  statistics.latency.clear()
   const cpu = start()
   while (!runner.done) {
     transport.poll()
@@ -88,8 +99,8 @@ async function ours(plan: ClientPlan): Promise<ClientResult> {
   }
   const after = runner.engine.statistics()
   const result = {
-    operations: counters.get('operations'),
-    seconds: runner.elapsed / 1e9,
+    operations: counters.get('operations') - operations,
+    seconds: (runner.elapsed - warmUp) / 1e9,
     wrong: counters.get('wrong') + counters.get('stale') + counters.get('refused'),
     loss: (after.retries - before.retries) / (after.datagramsSent - before.datagramsSent),
     p50: statistics.latency.quantile(0.5) * LATENCY_UNIT,
@@ -129,9 +140,10 @@ async function others(plan: ClientPlan): Promise<ClientResult> {
   let wrong = 0
   let sent = 0
   let lost = 0
-  const cpu = start()
-  const startedAt = performance.now()
-  const end = startedAt + plan.duration * 1000
+  let cpu = 0
+  let startedAt = 0
+  const warm = performance.now() + WARM_UP
+  const end = warm + plan.duration * 1000
   const next = (client: PeerClient) => {
     if (performance.now() >= end) return
     sent++
@@ -154,6 +166,14 @@ async function others(plan: ClientPlan): Promise<ClientResult> {
   }
   for (let i = 0; i < plan.window; i++) next(clients[i % clients.length])
   while (performance.now() < end) {
+    if (startedAt === 0 && performance.now() >= warm) {
+      operations = 0
+      sent = 0
+      lost = 0
+      latency.clear()
+      cpu = start()
+      startedAt = performance.now()
+    }
     if (clients[0].poll === undefined) await new Promise((resolve) => setTimeout(resolve, 20))
     else {
       clients[0].poll()
