@@ -73,6 +73,24 @@ describe('the program', () => {
     expect(kvs('load', '--app.port', '1', '--keys', '1').status).toBe(1)
   })
 
+  it('serves until it is told to stop, and says when nobody can come', async () => {
+    for (const [libos, hint] of [
+      ['net', /^serving at 10\.0\.0\.1, native at 19000, memcached at 19211\nNobody outside/],
+      ['host', /^serving at 127\.0\.0\.1, native at 19000, memcached at 19211\n$/],
+    ] as const) {
+      const args = ['serve', '--libos', libos, '--app.port', '19000', '--app.memcachedPort', '19211']
+      const child = spawn(process.execPath, ['--conditions=source', MAIN, ...args], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      let printed = ''
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (printed += text))
+      const exited = new Promise((resolve) => child.once('exit', resolve))
+      await expect.poll(() => printed, { timeout: 10_000 }).toMatch(hint)
+      child.kill('SIGTERM')
+      expect(await exited).toBe(0)
+    }
+  })
+
   describe('af-xdp', () => {
     /** The demonstration with its load running, and the processes inside its namespace. */
     async function start() {

@@ -22,6 +22,9 @@ export async function serve(argv: readonly string[]): Promise<void> {
   const range = (port: number) => (last === 0 ? `${port}` : `${port}-${port + last}`)
   const memcached = app.memcachedPort === 0 ? '' : `, memcached at ${range(app.memcachedPort)}`
   console.log(`serving at ${await serverAddress(machine)}, native at ${range(app.port)}${memcached}`)
+  if (config.settings.network.backend === 'emulated') {
+    console.error('Nobody outside this process is on its emulated network: try --libos host, or --backend af-xdp')
+  }
   const hourly = setInterval(() => {
     partitionReports(machine).then(
       (reports) => console.log(`${reports.reduce((sum, report) => sum + report.store.requests, 0)} requests so far`),
