@@ -20,6 +20,7 @@ export const ALLOWED_CALLS = {
   // Sockets: AF_XDP, routing netlink, packet sockets and datagrams of the lab
   socket: { result: 'int', parameters: ['int', 'int', 'int'], purpose: 'AF_XDP, AF_NETLINK, AF_PACKET, AF_INET' },
   bind: { result: 'int', parameters: ['int', 'void *', 'uint32_t'], purpose: 'bind a socket to a queue or a group' },
+  connect: { result: 'int', parameters: ['int', 'void *', 'uint32_t'], purpose: 'a lab client with one server' },
   setsockopt: {
     result: 'int',
     parameters: ['int', 'int', 'int', 'void *', 'uint32_t'],

@@ -59,6 +59,8 @@ export class UdpBatchSocket {
   readonly #incoming: MessageArray
   readonly #destinations: Uint8Array
   readonly #destinationAddress: number
+  /** To the only destination: the kernel then looks up routes once, not for each datagram of either direction. */
+  readonly #connected: boolean
   /** Memory that was sent from last, kept reachable, and its address. */
   #source = new Uint8Array(0)
   #sourceAddress = 0
@@ -95,6 +97,10 @@ export class UdpBatchSocket {
     calls().setsockopt(this.descriptor, SOL_SOCKET, SO_RCVBUFFORCE, Uint32Array.of(RECEIVE_BUFFER_BYTES), 4)
     const bound = calls().bind(this.descriptor, socketAddress(address, port), ADDRESS_BYTES)
     if (bound < 0) throw systemErrorClosing(this.descriptor, { call: 'bind', subject: this.#subject })
+    this.#connected = destinations.length === 1
+    if (!this.#connected) return
+    const connected = calls().connect(this.descriptor, this.#destinations, ADDRESS_BYTES)
+    if (connected < 0) throw systemErrorClosing(this.descriptor, { call: 'connect', subject: this.#subject })
   }
 
   /** Queues a datagram, and sends when the batch is full. The bytes must not change before `flush`. */
@@ -107,7 +113,7 @@ export class UdpBatchSocket {
     }
     const i = this.#queued++
     this.#outgoing.piece(i, this.#sourceAddress + at, length)
-    this.#outgoing.name(i, this.#destinationAddress + destination * ADDRESS_BYTES)
+    if (!this.#connected) this.#outgoing.name(i, this.#destinationAddress + destination * ADDRESS_BYTES)
     if (this.#queued === this.#batch) this.flush()
   }
 
