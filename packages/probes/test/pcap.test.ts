@@ -144,11 +144,11 @@ describe('the file', () => {
     await device.close()
   })
 
-  test.each([{ snapLength: 0 }, { snapLength: 70_000 }, { buffer: 100_000 }, { buffer: 1 << 16 }])(
+  test.each([{ snapLength: 0 }, { snapLength: 70_000 }, { buffer: 100_000 }, { buffer: 1 << 16 }, { path: 'a.pcap' }])(
     '%j is refused',
     (options) => {
       const device = new LoopbackDevice('x', 1, 'x')
-      expect(() => pcap.wrap(device, options, { clock: new VirtualClock() })).toThrow(
+      expect(() => pcap.wrap(device, options as PcapOptions, { clock: new VirtualClock() })).toThrow(
         expect.objectContaining({ code: 'EINVAL' }),
       )
     },

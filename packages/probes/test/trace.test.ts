@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { attachNetQueue, createPlainWindow, DebugFramePool, VirtualClock } from '@parakernel/hal'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { loopbackFixture } from '../../hal-conformance/test/loopback/fixture.ts'
-import { type TraceDevice, trace } from '../src/index.ts'
+import { type TraceDevice, type TraceOptions, trace } from '../src/index.ts'
 import { chromeTrace } from '../src/trace/chrome-trace.ts'
 import { TraceQueue } from '../src/trace/queue.ts'
 import { RecordRing, recordRingBuffer } from '../src/trace/record-ring.ts'
@@ -114,7 +114,9 @@ test('disabled, the device is not wrapped; too few events are refused; a bad pla
   const { device } = await loopbackFixture(1)
   const context = { clock: new VirtualClock() }
   expect(trace.wrap(device, { enabled: false }, context)).toBe(device)
-  expect(() => trace.wrap(device, { events: 3 }, context)).toThrow(expect.objectContaining({ code: 'EINVAL' }))
+  for (const wrong of [{ events: 3 }, { path: 'trace.json' }] as TraceOptions[]) {
+    expect(() => trace.wrap(device, wrong, context)).toThrow(expect.objectContaining({ code: 'EINVAL' }))
+  }
   const wrapped = trace.wrap(device, { file: join(directory, 'no', 'such', 'place') }, context)
   await expect(wrapped.close()).rejects.toMatchObject({ code: 'EIO' })
 })

@@ -1,4 +1,5 @@
-import { type OptionSpecs, ParakernelError } from '@parakernel/hal'
+import type { OptionSpecs } from '@parakernel/hal'
+import { checkOptions } from '../check-options.ts'
 
 /** Faults of one direction. Probabilities are a packet's, 0 to 1; times are nanoseconds. */
 export interface DirectionSettings {
@@ -74,10 +75,10 @@ export const faultOptions = {
 
 /** @throws EINVAL naming the option that is out of range or unknown. */
 export function faultSettings(options: FaultOptions): FaultSettings {
-  check('faults', options, faultOptions)
+  checkOptions('faults', options, faultOptions)
   const { enabled: _, seed = 1, capacity = 1024, receive, transmit, ...both } = options
-  check('faults.receive', receive ?? {}, direction)
-  check('faults.transmit', transmit ?? {}, direction)
+  checkOptions('faults.receive', receive ?? {}, direction)
+  checkOptions('faults.transmit', transmit ?? {}, direction)
   const fill = (own: Partial<DirectionSettings> | undefined) => ({ ...defaults, ...both, ...own })
   return { seed, capacity, receive: fill(receive), transmit: fill(transmit) }
 }
@@ -91,25 +92,3 @@ export function isActive(settings: DirectionSettings): boolean {
 const defaults = Object.fromEntries(
   Object.entries(direction).map(([name, spec]) => [name, spec.default]),
 ) as unknown as DirectionSettings
-
-function check(subject: string, options: object, specs: OptionSpecs): void {
-  for (const [name, value] of Object.entries(options)) {
-    const spec = specs[name]
-    const path = `${subject}.${name}`
-    if (spec === undefined) {
-      throw new ParakernelError('EINVAL', 'is not an option', {
-        subject: path,
-        remedy: `Options are ${Object.keys(specs).join(', ')}`,
-      })
-    }
-    if (value === undefined || (spec.type !== 'number' && spec.type !== 'integer')) continue
-    const { min = Number.NEGATIVE_INFINITY, max = Infinity } = spec
-    const whole = spec.type === 'integer'
-    if (typeof value !== 'number' || !(value >= min && value <= max) || (whole && !Number.isInteger(value))) {
-      throw new ParakernelError('EINVAL', `is ${String(value)}`, {
-        subject: path,
-        remedy: `Give ${whole ? 'an integer' : 'a number'} from ${min} to ${max}`,
-      })
-    }
-  }
-}

@@ -1,4 +1,5 @@
 import { type OptionSpecs, ParakernelError } from '@parakernel/hal'
+import { checkOptions } from '../check-options.ts'
 
 export interface PcapOptions {
   /** False: the device is not wrapped at all. Default true. */
@@ -39,20 +40,13 @@ export const pcapOptions = {
   },
 } as const satisfies OptionSpecs
 
-/** @throws EINVAL naming the option that is out of range. */
-export function checkPcapOptions({ snapLength = 65_535, buffer = 4_194_304 }: PcapOptions): void {
-  const { min, max } = pcapOptions.snapLength
-  if (!Number.isInteger(snapLength) || snapLength < min || snapLength > max) {
-    throw new ParakernelError('EINVAL', `is ${snapLength}`, {
-      subject: 'pcap.snapLength',
-      remedy: `Give an integer from ${min} to ${max}`,
-    })
-  }
-  const least = pcapOptions.buffer.min
-  if (!Number.isInteger(buffer) || buffer < least || buffer > pcapOptions.buffer.max || (buffer & (buffer - 1)) !== 0) {
-    throw new ParakernelError('EINVAL', `is ${buffer}`, {
-      subject: 'pcap.buffer',
-      remedy: `Give a power of two from ${least} to ${pcapOptions.buffer.max}`,
-    })
-  }
+/** @throws EINVAL naming the option that is unknown or out of range. */
+export function checkPcapOptions(options: PcapOptions): void {
+  checkOptions('pcap', options, pcapOptions)
+  const { buffer = pcapOptions.buffer.default } = options
+  if ((buffer & (buffer - 1)) === 0) return
+  throw new ParakernelError('EINVAL', `is ${buffer}`, {
+    subject: 'pcap.buffer',
+    remedy: `Give a power of two from ${pcapOptions.buffer.min} to ${pcapOptions.buffer.max}`,
+  })
 }

@@ -1,4 +1,5 @@
-import { type OptionSpecs, ParakernelError } from '@parakernel/hal'
+import type { OptionSpecs } from '@parakernel/hal'
+import { checkOptions } from '../check-options.ts'
 
 export interface TraceOptions {
   /** False: the device is not wrapped at all. Default true. */
@@ -26,12 +27,8 @@ export const traceOptions = {
   },
 } as const satisfies OptionSpecs
 
-/** @throws EINVAL when it is out of range. */
-export function eventsKept({ events = traceOptions.events.default }: TraceOptions): number {
-  const { min, max } = traceOptions.events
-  if (Number.isInteger(events) && events >= min && events <= max) return events
-  throw new ParakernelError('EINVAL', `is ${events}`, {
-    subject: 'trace.events',
-    remedy: `Give an integer from ${min} to ${max}`,
-  })
+/** @throws EINVAL naming the option that is unknown or out of range. */
+export function eventsKept(options: TraceOptions): number {
+  checkOptions('trace', options, traceOptions)
+  return options.events ?? traceOptions.events.default
 }
