@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { DgramTransport } from '../src/client/dgram-transport.ts'
 import { KvsClient } from '../src/client/kvs-client.ts'
 import { LibOSTransport } from '../src/client/libos-transport.ts'
 import { RoundTrip } from '../src/client/round-trip.ts'
@@ -65,5 +66,11 @@ describe('the time-out', () => {
     const roundTrip = new RoundTrip(1e6)
     roundTrip.sample(1e12)
     expect(roundTrip.timeout).toBe(32e6)
+  })
+})
+
+describe('a server that cannot be reached', () => {
+  it.each(['nosuchhost', '1.2.3.4.5', '::1'])('%s is refused at once', (address) => {
+    expect(() => new DgramTransport({ address, port: PORT })).toThrow(/is not an IPv4 address \(EINVAL\)/)
   })
 })

@@ -1,4 +1,4 @@
-import type { FramePool } from '@parakernel/hal'
+import { type FramePool, ParakernelError } from '@parakernel/hal'
 import { MicaPartition, type MicaPartitionOptions, RequestBatch } from '@parakernel/mica'
 import type { AmplificationGuard } from '../guard/amplification-guard.ts'
 import type { ServerCounters } from './counters.ts'
@@ -55,10 +55,21 @@ interface PartitionStateOptions {
   readonly store: Omit<MicaPartitionOptions, 'memory' | 'byteOffset' | 'byteLength'>
 }
 
-/** Lays batch, scratch and store into the partition's heap. @throws as `MicaPartition` */
+/** The least that a store is worth having. */
+const LEAST_STORE_BYTES = 1 << 18
+
+/** Lays batch, scratch and store into the partition's heap. @throws ENOSPC for a heap that is too small; as `MicaPartition` */
 export function createPartitionState(options: PartitionStateOptions): PartitionState {
   const { pool, heap, index } = options
   const { memory } = pool.window.region
+  const batches = [CHUNK + LARGEST_PACKET, TEXT_BATCH, 1].map((capacity) => RequestBatch.byteLength(capacity))
+  const least = batches.reduce((sum, bytes) => sum + bytes, VALUE_BYTES + ALIGN_BYTES + LEAST_STORE_BYTES)
+  if (heap.byteLength < least) {
+    throw new ParakernelError('ENOSPC', `${heap.byteLength} bytes do not hold a store`, {
+      subject: 'heap',
+      remedy: `Give each partition ${Math.ceil(least / 1024)}KiB or more`,
+    })
+  }
   let at = (heap.byteOffset + 63) & ~63
   const take = (bytes: number) => {
     const start = at

@@ -9,7 +9,10 @@ export function checkOptions(options: AfXdpOptions, link: LinkState): { queues: 
   const invalid = (message: string, remedy: string) =>
     new ParakernelError('EINVAL', message, { subject: link.name, remedy })
   if (!Number.isInteger(queues) || queues < 1 || queues > available) {
-    throw invalid(`${queues} queues are asked for, the interface has ${available}`, `Set queues to 1 to ${available}`)
+    throw invalid(
+      `${queues} queues are asked for, the interface has ${available}`,
+      available === 1 ? 'Set queues to 1' : `Set queues to a number from 1 to ${available}`,
+    )
   }
   if (!Number.isInteger(ringSize) || ringSize < 64 || ringSize > 32_768 || (ringSize & (ringSize - 1)) !== 0) {
     throw invalid(`ring size ${ringSize} is not a power of two from 64 to 32768`, 'Set ringSize to 2048')

@@ -154,7 +154,7 @@ export function socketError(errno: number, subject: string): ParakernelError {
   if (errno === EAFNOSUPPORT) {
     return new ParakernelError('ENOTSUP', 'this kernel has no XDP sockets', {
       subject,
-      remedy: 'Use a kernel built with CONFIG_XDP_SOCKETS, or another backend (tap, emulated)',
+      remedy: 'Use a kernel built with CONFIG_XDP_SOCKETS, or another backend',
     })
   }
   if (errno === EPERM || errno === EACCES) {

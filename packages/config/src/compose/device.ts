@@ -34,10 +34,14 @@ export async function openDevice(
     }
     const { partitions } = settings
     if (device.queues < partitions) {
-      throw new ParakernelError('EINVAL', `has ${device.queues} queues for ${partitions} partitions`, {
-        subject: device.name,
-        remedy: `Set partitions to ${device.queues}, or give the device more queues`,
-      })
+      throw new ParakernelError(
+        'EINVAL',
+        `has ${device.queues} ${device.queues === 1 ? 'queue' : 'queues'} for ${partitions} partitions`,
+        {
+          subject: device.name,
+          remedy: `Set partitions to ${device.queues}, or give the device more queues`,
+        },
+      )
     }
     return device
   } catch (error) {

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { foreign } from '../ffi/foreign.ts'
 import { BpfAttributes, bpf } from './command.ts'
 import {
@@ -102,20 +103,21 @@ export function xdpLinks(): BpfLinkInfo[] {
 /** A process that holds a descriptor of a link. */
 export interface LinkHolder {
   readonly pid: number
-  /** Its command line, cut to 80 characters; the kernel's name for it where there is none. */
+  /** Its command line, the program without its folder, cut to 80 characters; the kernel's name for it where there is none. */
   readonly command: string
 }
 
 /** Finds who holds a link by what /proc says of open descriptors; undefined when nobody visible does. */
 export function findLinkHolder(linkId: number): LinkHolder | undefined {
-  const line = new RegExp(`^link_id:\\s*${linkId}$`, 'm')
+  const held = new RegExp(`^link_id:\\s*${linkId}$`, 'm')
   for (const pid of readdirSync('/proc')) {
     if (!/^\d+$/.test(pid)) continue
     try {
       for (const descriptor of readdirSync(`/proc/${pid}/fdinfo`)) {
-        if (!line.test(readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, 'latin1'))) continue
-        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ').trim()
-        const command = words === '' ? readFileSync(`/proc/${pid}/comm`, 'utf8').trim() : words.slice(0, 80)
+        if (!held.test(readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, 'latin1'))) continue
+        const [program = '', ...words] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+        const line = [basename(program), ...words].join(' ').trim()
+        const command = line === '' ? readFileSync(`/proc/${pid}/comm`, 'utf8').trim() : line.slice(0, 80)
         return { pid: Number(pid), command }
       }
     } catch {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { type Availability, ParakernelError } from '@parakernel/hal'
+import { type Availability, ParakernelError, reasonOf } from '@parakernel/hal'
 import { missingCapabilities } from '../capability.ts'
 import { foreign } from '../ffi/foreign.ts'
 
@@ -22,8 +22,8 @@ export function probeLab(): Availability {
   try {
     foreign()
   } catch (error) {
-    const { message, remedy } = error as ParakernelError
-    return { available: false, missing: message, remedy: remedy ?? 'Use a Linux machine' }
+    const { remedy = 'Use a Linux machine' } = error as ParakernelError
+    return { available: false, missing: reasonOf(error as ParakernelError), remedy }
   }
   const missing = missingCapabilities('CAP_NET_ADMIN', 'CAP_SYS_ADMIN')
   if (missing.length > 0) return { available: false, missing: missing.join(' and '), remedy: 'Run as root' }

@@ -84,7 +84,7 @@ export class PcapDevice extends ProbeDevice<PcapSettings> {
 
   #open(queue: number): Capture {
     const { directory, name, snapLength, buffer } = this.#options
-    const path = join(directory, `${name}-q${queue}.pcap`)
+    const path = join(directory, `${name.replace(/[^\w.-]+/g, '-')}-q${queue}.pcap`)
     const ring = byteRingBuffer(buffer)
     let fd: number
     try {
