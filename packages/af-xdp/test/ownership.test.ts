@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import { createPlainWindow } from '@parakernel/hal'
 import { PacketSocket, queryLink, xdpLinks } from '@parakernel/linux'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -47,7 +48,7 @@ describe('one program an interface', () => {
     const link = xdpLinks().find(({ programId }) => programId === programOn(pair.interface))
     // The whole message, as a user reads it.
     const [message] = (await waiting.outcome).split('\n')
-    const command = [process.execPath, '--conditions=source'].join(' ').slice(0, 80)
+    const command = `${basename(process.execPath)} --conditions=source`
     expect(message).toMatch(new RegExp(`^EBUSY ${pair.interface}: has an XDP program of process ${owner.process.pid} `))
     expect(message).toContain(`(${command}`)
     expect(message).toContain(`), link ${link?.id} (EBUSY). `)
@@ -195,7 +196,10 @@ describe('refusals name the object and the remedy', () => {
   test('more queues than the interface has, a bad ring size', async () => {
     const pair = bed.pair({ label: 'r1', queues: 2 })
     const open = (options: object) => bed.open({ interface: pair.interface, take: 'all', ...options })
-    await expect(open({ queues: 3 })).rejects.toMatchObject({ code: 'EINVAL', remedy: 'Set queues to 1 to 2' })
+    await expect(open({ queues: 3 })).rejects.toMatchObject({
+      code: 'EINVAL',
+      remedy: 'Set queues to a number from 1 to 2',
+    })
     await expect(open({ queues: 0 })).rejects.toMatchObject({ code: 'EINVAL' })
     await expect(open({ ringSize: 1000 })).rejects.toMatchObject({ code: 'EINVAL' })
     expect(programOn(pair.interface)).toBe(0)
