@@ -116,7 +116,7 @@ export function findLinkHolder(linkId: number): LinkHolder | undefined {
       for (const descriptor of readdirSync(`/proc/${pid}/fdinfo`)) {
         if (!held.test(readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, 'latin1'))) continue
         const [program = '', ...words] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-        const line = [basename(program), ...words].join(' ').trim()
+        const line = [basename(program), ...words].join(' ').replace(/\s+/g, ' ').trim()
         const command = line === '' ? readFileSync(`/proc/${pid}/comm`, 'utf8').trim() : line.slice(0, 80)
         return { pid: Number(pid), command }
       }
