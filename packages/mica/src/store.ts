@@ -48,7 +48,7 @@ export interface StoredItem {
  * One operation at a time over a partition, with values copied in and out: the friendly face. It stages keys and values
  * in the partition's window, so it can be used between batches of the same thread.
  *
- * Refusals that the caller cannot answer throw: EINVAL for a bad key or counter, EMSGSIZE for a value over
+ * Refusals that the caller cannot answer throw: EINVAL for a bad key, counter or time to live, EMSGSIZE for a value over
  * `maxValueBytes`, ENOSPC when store mode is full.
  */
 export class MicaStore {
@@ -166,8 +166,10 @@ export class MicaStore {
       batch.valueAddress[0] = this.#value
       batch.valueLength[0] = this.#stage(this.#value, value, this.partition.geometry.maxValueBytes, 'EMSGSIZE', 'value')
     }
-    batch.flags[0] = (options.flags ?? 0) | 0
-    batch.expiresAt[0] = options.ttl ? this.#clock() + options.ttl : 0
+    const { flags = 0, ttl = 0 } = options
+    if (!(ttl >= 0)) throw this.#error('EINVAL', `a time to live of ${ttl} ms; 0 is for ever`)
+    batch.flags[0] = flags | 0
+    batch.expiresAt[0] = ttl === 0 ? 0 : this.#clock() + ttl
   }
 
   #stage(address: number, data: Bytes, most: number, code: 'EINVAL' | 'EMSGSIZE', what: string): number {

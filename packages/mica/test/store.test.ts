@@ -51,6 +51,8 @@ describe.each(['cache', 'store'] as const)('MicaStore, %s mode', (mode) => {
     })
     const store = new MicaStore(partition)
     expect(() => store.set('', 'x')).toThrow(/p7.*EINVAL/)
+    expect(() => store.set('k', 'x', { ttl: -5 })).toThrow(/time to live of -5 ms.*EINVAL/)
+    expect(() => store.touch('k', Number.NaN)).toThrow(/EINVAL/)
     expect(() => store.set('k'.repeat(256), 'x')).toThrow(/EINVAL/)
     expect(() => store.set('k', 'x'.repeat(1001))).toThrow(/EMSGSIZE/)
     store.set('text', 'no counter')
