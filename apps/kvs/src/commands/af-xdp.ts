@@ -63,7 +63,8 @@ export async function afXdp(argv: readonly string[]): Promise<void> {
         )
       }
       const { device } = await server.statistics()
-      console.log(`device: ${JSON.stringify(device)}`)
+      const counters = Object.entries(device ?? {}).filter(([, value]) => value > 0)
+      console.log(`device: ${counters.map(([name, value]) => `${name} ${value.toLocaleString('en')}`).join(', ')}`)
     } finally {
       if (child?.exitCode === null) child.kill('SIGTERM')
       await server.stop()
