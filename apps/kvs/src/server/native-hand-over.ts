@@ -1,5 +1,5 @@
 import { OP_NOOP, partitionOf } from '@parakernel/mica'
-import { DatagramBurst, NO_REPLY } from '@parakernel/queue'
+import type { DatagramBurst } from '@parakernel/queue'
 import { PACKET_HEADER_BYTES, pad8, RESULT_WRONG_PARTITION } from '../protocol/native/layout.ts'
 import type { RequestParser } from '../protocol/native/request-parser.ts'
 import { writeRequestHeader } from '../protocol/native/request-writer.ts'
@@ -9,11 +9,10 @@ import { NativeServer } from './native-server.ts'
 import type { Outbox, Replies } from './outbox.ts'
 import type { PartitionState } from './partition-state.ts'
 import { ReplyFrames } from './reply-frames.ts'
+import { ENVELOPE, RingDatagram, writeEnvelope } from './ring-datagram.ts'
 
 const KIND_REQUEST = 1
 const KIND_RESPONSE = 2
-/** Peer address and port, two words of padding; then a native packet. */
-const ENVELOPE = 16
 const STAGING = 4096
 
 /**
@@ -25,10 +24,9 @@ export class NativeHandOver {
   readonly #state: PartitionState
   readonly #channel: Channel
   readonly #outbox: Outbox
-  readonly #frames: ReplyFrames
+  readonly #incoming: RingDatagram
   /** Runs what other partitions send. Built without a hand-over of its own: nothing is passed on twice. */
   readonly #guest: NativeServer
-  readonly #burst = new DatagramBurst(1)
   readonly #staging = new Uint8Array(STAGING)
   readonly #stagingView = new DataView(this.#staging.buffer)
   readonly #reply = new Uint8Array(STAGING)
@@ -39,7 +37,7 @@ export class NativeHandOver {
     this.#state = state
     this.#channel = channel
     this.#outbox = outbox
-    this.#frames = new ReplyFrames(state.pool, maxPayload)
+    this.#incoming = new RingDatagram(state, new ReplyFrames(state.pool, maxPayload))
     const replies: Replies = {
       add: (frame, address, length, peerAddress, peerPort) => {
         this.#answer(address, length, peerAddress, peerPort)
@@ -71,8 +69,7 @@ export class NativeHandOver {
         parser.cookieLo,
         parser.cookieHi,
       )
-      this.#stagingView.setInt32(0, burst.peerAddress[d], true)
-      this.#stagingView.setInt32(4, burst.peerPort[d], true)
+      writeEnvelope(this.#stagingView, burst.peerAddress[d], burst.peerPort[d])
       const sent = this.#channel.send(owner, KIND_REQUEST, this.#staging, operations.end)
       counters.values[sent ? C_HANDED_OVER : C_HAND_OVER_REFUSED] += operations.count
       if (!sent) this.#refuse(parser, first, end, owner)
@@ -115,37 +112,22 @@ export class NativeHandOver {
   /** A packet of operations that are ours, from another partition. */
   #request(from: number, message: Uint8Array, length: number, now: number): void {
     const { pool, counters } = this.#state
-    const view = new DataView(message.buffer, message.byteOffset)
-    const frame = pool.allocate()
-    // Without a frame nothing runs, and the client asks again.
-    if (frame < 0) return
-    const address = this.#frames.address(frame)
-    pool.bytes.set(message.subarray(ENVELOPE, length), address)
-    const burst = this.#burst
-    burst.count = 1
-    burst.frame[0] = frame
-    burst.address[0] = address
-    burst.length[0] = length - ENVELOPE
-    burst.peerAddress[0] = view.getInt32(0, true)
-    burst.peerPort[0] = view.getInt32(4, true)
-    burst.room[0] = this.#frames.room
-    burst.reply[0] = NO_REPLY
-    burst.replyFrame[0] = -1
+    if (!this.#incoming.open(message, length)) return
+    const { burst } = this.#incoming
     this.#guestOf = from
     counters.values[C_HANDED_IN]++
     this.#guest.handle(burst, now)
     if (burst.reply[0] > 0) {
       const elsewhere = burst.replyFrame[0] >= 0
-      const reply = elsewhere ? burst.replyAddress[0] : address
+      const reply = elsewhere ? burst.replyAddress[0] : burst.address[0]
       this.#answer(reply, burst.reply[0], burst.peerAddress[0], burst.peerPort[0])
       if (elsewhere) pool.release(burst.replyFrame[0])
     }
-    pool.release(frame)
+    pool.release(burst.frame[0])
   }
 
   #answer(address: number, length: number, peerAddress: number, peerPort: number): void {
-    this.#replyView.setInt32(0, peerAddress, true)
-    this.#replyView.setInt32(4, peerPort, true)
+    writeEnvelope(this.#replyView, peerAddress, peerPort)
     this.#reply.set(this.#state.pool.bytes.subarray(address, address + length), ENVELOPE)
     const sent = this.#channel.send(this.#guestOf, KIND_RESPONSE, this.#reply, ENVELOPE + length)
     if (!sent) this.#state.counters.values[C_HAND_OVER_REFUSED]++
@@ -153,14 +135,10 @@ export class NativeHandOver {
 
   /** A reply that comes back: out it goes. */
   #response(message: Uint8Array, length: number): void {
-    const { pool, counters } = this.#state
-    const view = new DataView(message.buffer, message.byteOffset)
-    const frame = pool.allocate()
-    if (frame < 0) return
-    const address = this.#frames.address(frame)
-    pool.bytes.set(message.subarray(ENVELOPE, length), address)
-    counters.values[C_HANDED_BACK]++
-    this.#outbox.add(frame, address, length - ENVELOPE, view.getInt32(0, true), view.getInt32(4, true))
+    if (!this.#incoming.open(message, length)) return
+    const { frame, address, length: bytes, peerAddress, peerPort } = this.#incoming.burst
+    this.#state.counters.values[C_HANDED_BACK]++
+    this.#outbox.add(frame[0], address[0], bytes[0], peerAddress[0], peerPort[0])
     this.#outbox.flush()
   }
 }

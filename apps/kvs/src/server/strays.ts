@@ -1,16 +1,14 @@
-import { DatagramBurst, type DatagramHandler, NO_REPLY } from '@parakernel/queue'
+import { type DatagramBurst, type DatagramHandler, NO_REPLY } from '@parakernel/queue'
 import type { Channel } from './channel.ts'
-import { C_HAND_OVER_REFUSED, C_NO_FRAME, C_STRAYED, C_STRAYED_IN } from './counters.ts'
+import { C_HAND_OVER_REFUSED, C_STRAYED, C_STRAYED_IN } from './counters.ts'
 import type { Outbox } from './outbox.ts'
 import type { PartitionState } from './partition-state.ts'
 import { ReplyFrames } from './reply-frames.ts'
+import { ENVELOPE, RingDatagram, writeEnvelope } from './ring-datagram.ts'
 
 /** Messages of a channel that carry a stray of the native protocol, and of memcached's. */
 export const KIND_NATIVE_STRAY = 5
 export const KIND_TEXT_STRAY = 6
-
-/** Peer address and port, two words of padding; then the datagram. */
-const ENVELOPE = 16
 
 /**
  * Datagrams that came to another queue than that of the partition whose port they name, as they do where the device cannot
@@ -23,10 +21,9 @@ export class Strays {
   readonly #kind: number
   readonly #outbox: Outbox
   readonly #serve: DatagramHandler
-  readonly #frames: ReplyFrames
+  readonly #incoming: RingDatagram
   /** Bytes of a datagram at most, in a frame of ours. */
   readonly #longest: number
-  readonly #burst = new DatagramBurst(1)
   readonly #message: Uint8Array
   readonly #view: DataView
 
@@ -45,8 +42,9 @@ export class Strays {
     this.#kind = kind
     this.#outbox = outbox
     this.#serve = serve
-    this.#frames = new ReplyFrames(pool, maxPayload)
-    this.#longest = pool.frameSize - pool.window.tailroom - this.#frames.offset
+    const frames = new ReplyFrames(pool, maxPayload)
+    this.#incoming = new RingDatagram(state, frames)
+    this.#longest = pool.frameSize - pool.window.tailroom - frames.offset
     this.#message = new Uint8Array(ENVELOPE + this.#longest)
     this.#view = new DataView(this.#message.buffer)
     channel.on(kind, (_from, message, length, now) => this.#take(message, length, now))
@@ -61,8 +59,7 @@ export class Strays {
       const at = burst.address[d]
       let sent = false
       if (length <= this.#longest) {
-        this.#view.setInt32(0, burst.peerAddress[d], true)
-        this.#view.setInt32(4, burst.peerPort[d], true)
+        writeEnvelope(this.#view, burst.peerAddress[d], burst.peerPort[d])
         this.#message.set(pool.bytes.subarray(at, at + length), ENVELOPE)
         sent = this.#channel.send(owner, this.#kind, this.#message, ENVELOPE + length)
       }
@@ -71,36 +68,19 @@ export class Strays {
   }
 
   #take(message: Uint8Array, length: number, now: number): void {
-    const { pool, counters } = this.#state
-    const frame = pool.allocate()
-    if (frame < 0) {
-      counters.values[C_NO_FRAME]++
-      return
-    }
-    counters.values[C_STRAYED_IN]++
-    const view = new DataView(message.buffer, message.byteOffset)
-    const address = this.#frames.address(frame)
-    pool.bytes.set(message.subarray(ENVELOPE, length), address)
-    const burst = this.#burst
-    burst.count = 1
-    burst.frame[0] = frame
-    burst.address[0] = address
-    burst.length[0] = length - ENVELOPE
-    burst.peerAddress[0] = view.getInt32(0, true)
-    burst.peerPort[0] = view.getInt32(4, true)
-    burst.room[0] = this.#frames.room
-    burst.reply[0] = NO_REPLY
-    burst.replyFrame[0] = -1
+    if (!this.#incoming.open(message, length)) return
+    this.#state.counters.values[C_STRAYED_IN]++
+    const { burst } = this.#incoming
     this.#serve(burst, now)
     const elsewhere = burst.reply[0] > 0 && burst.replyFrame[0] >= 0
     const inPlace = burst.reply[0] > 0 && !elsewhere
     if (elsewhere) this.#send(burst.replyFrame[0], burst.replyAddress[0])
-    if (inPlace) this.#send(frame, address)
-    else pool.release(frame)
+    if (inPlace) this.#send(burst.frame[0], burst.address[0])
+    else this.#state.pool.release(burst.frame[0])
   }
 
   #send(frame: number, address: number): void {
-    const burst = this.#burst
+    const { burst } = this.#incoming
     this.#outbox.add(frame, address, burst.reply[0], burst.peerAddress[0], burst.peerPort[0])
     this.#outbox.flush()
   }
