@@ -1,6 +1,6 @@
 import { OP_GET, OP_SET } from '@parakernel/mica'
+import { parseIpv4 } from '@parakernel/queue'
 import { describe, expect, it } from 'vitest'
-import { parseIPv4 } from '../src/client/ipv4.ts'
 import { KvsClient } from '../src/client/kvs-client.ts'
 import { LibOSTransport } from '../src/client/libos-transport.ts'
 import { CookieJar } from '../src/guard/cookie.ts'
@@ -39,7 +39,7 @@ describe('cookies', () => {
 describe('private networks', () => {
   it('are those of RFC 1918, loopback and link-local', () => {
     for (const address of ['10.1.2.3', '127.0.0.1', '192.168.7.7', '172.16.0.1', '172.31.255.255', '169.254.1.1']) {
-      expect([address, isPrivateAddress(parseIPv4(address))]).toEqual([address, true])
+      expect([address, isPrivateAddress(parseIpv4(address))]).toEqual([address, true])
     }
     for (const address of [
       '8.8.8.8',
@@ -50,7 +50,7 @@ describe('private networks', () => {
       '11.0.0.1',
       '224.0.0.1',
     ]) {
-      expect([address, isPrivateAddress(parseIPv4(address))]).toEqual([address, false])
+      expect([address, isPrivateAddress(parseIpv4(address))]).toEqual([address, false])
     }
   })
 })

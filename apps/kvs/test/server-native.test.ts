@@ -148,6 +148,20 @@ describe('native server', () => {
     done()
   })
 
+  it('counts what it cannot take over for want of frames, and takes the next', () => {
+    const { ask, cluster, done } = start(2)
+    const key = Array.from({ length: 40 }, (_, i) => `key-${i}`).find((one) => ownerOf(one, 2) === 1)!
+    const { pool } = cluster[1].host
+    const hoard: number[] = []
+    for (let frame = pool.allocate(); frame >= 0; frame = pool.allocate()) hoard.push(frame)
+    expect(ask(request([get(key)]))).toEqual([])
+    expect(cluster[1].server.state.counters.get('noFrame')).toBe(1)
+    for (const frame of hoard) pool.release(frame)
+    expect(ask(request([get(key)]))).toHaveLength(1)
+    expect(cluster[1].server.state.counters.get('noFrame')).toBe(1)
+    done()
+  })
+
   it('takes to its port what came to another queue, as without steering', () => {
     // Everything arrives at partition 0.
     const { ask, peer, cluster, done } = start(3, { shared: true })

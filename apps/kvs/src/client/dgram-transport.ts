@@ -1,6 +1,5 @@
 import { createSocket, type Socket } from 'node:dgram'
-import { isIPv4 } from 'node:net'
-import { ParakernelError } from '@parakernel/hal'
+import { parseIpv4 } from '@parakernel/queue'
 import { DEFAULT_PAYLOAD_BYTES } from '../protocol/native/layout.ts'
 import type { ClientTransport, DatagramReceiver } from './transport.ts'
 
@@ -25,12 +24,8 @@ export class DgramTransport implements ClientTransport {
 
   /** @throws EINVAL for what is no IPv4 address */
   constructor(options: DgramTransportOptions) {
-    if (!isIPv4(options.address)) {
-      throw new ParakernelError('EINVAL', 'is not an IPv4 address', {
-        subject: `server ${JSON.stringify(options.address)}`,
-        remedy: 'Write four numbers, as in 10.0.0.1; names are not looked up',
-      })
-    }
+    // Names are not looked up: one that is no address would only ever time out.
+    parseIpv4(options.address)
     this.maxPayload = options.maxPayload ?? DEFAULT_PAYLOAD_BYTES
     this.#address = options.address
     this.#port = options.port

@@ -1,6 +1,5 @@
-import { DatagramBurst, type NetworkLibOS, NO_REPLY, type QueueDescriptor } from '@parakernel/queue'
+import { DatagramBurst, type NetworkLibOS, NO_REPLY, parseIpv4, type QueueDescriptor } from '@parakernel/queue'
 import { ReplyFrames } from '../server/reply-frames.ts'
-import { parseIPv4 } from './ipv4.ts'
 import type { ClientTransport, DatagramReceiver } from './transport.ts'
 
 const BURST = 64
@@ -29,7 +28,7 @@ export class LibOSTransport implements ClientTransport {
     this.#libos = libos
     this.#frames = new ReplyFrames(libos.pool, options.maxPayload)
     this.maxPayload = this.#frames.room
-    this.#address = parseIPv4(options.address)
+    this.#address = parseIpv4(options.address)
     this.#port = options.port
     this.#qd = libos.socket('datagram')
     libos.bind(this.#qd, { address: '0.0.0.0', port: 0 })

@@ -1,5 +1,4 @@
-import { DatagramBurst, NO_REPLY, type QueueDescriptor } from '@parakernel/queue'
-import { parseIPv4 } from '../../src/client/ipv4.ts'
+import { DatagramBurst, NO_REPLY, parseIpv4, type QueueDescriptor } from '@parakernel/queue'
 import type { TestLibOS, TestNetwork } from './test-network.ts'
 
 /** A host that sends and receives raw datagrams. */
@@ -32,7 +31,7 @@ export class Peer {
     burst.frame[0] = frame
     burst.address[0] = at
     burst.length[0] = bytes.length
-    burst.peerAddress[0] = parseIPv4(address)
+    burst.peerAddress[0] = parseIpv4(address)
     burst.peerPort[0] = port
     this.host.sendDatagrams(this.#qd, burst)
   }

@@ -5,9 +5,9 @@ import {
   type DatagramHandler,
   type NetworkLibOS,
   NO_REPLY,
+  parseIpv4,
   type QueueDescriptor,
 } from '@parakernel/queue'
-import { parseIPv4 } from '../../src/client/ipv4.ts'
 import { Random } from '../../src/load/random.ts'
 
 interface Faults {
@@ -129,7 +129,7 @@ export class TestLibOS {
   constructor(network: TestNetwork, address: string, frames: number, heap: number, debug: boolean) {
     this.#network = network
     this.loop = network.loop
-    this.numeric = parseIPv4(address)
+    this.numeric = parseIpv4(address)
     const frameBytes = frames * 2048
     const region = createPlainRegion(frameBytes + heap)
     const window = createFrameWindow({ region, frameCount: frames })
