@@ -28,6 +28,8 @@ export interface OptionSpec {
   readonly values?: readonly string[]
   readonly min?: number
   readonly max?: number
+  /** Of an integer: a config takes `64MiB` for it, too. */
+  readonly unit?: 'bytes'
   /** A form that a string must have, with its name: `['10.0.0.1/24', /.../]`. */
   readonly form?: { readonly example: string; readonly pattern: RegExp }
 }

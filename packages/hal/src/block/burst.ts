@@ -1,12 +1,18 @@
 export const BLOCK_READ = 1
 export const BLOCK_WRITE = 2
+/** Whatever had completed is on stable media when this completes. Address, blocks and segments are ignored. */
 export const BLOCK_FLUSH = 3
 export const BLOCK_WRITE_ZEROES = 4
+/** The content is not needed any more: until it is written again, each block reads as zeroes or as what it held. */
 export const BLOCK_DEALLOCATE = 5
+/** Completes with `BLOCK_MISCOMPARE` when the blocks differ from the segments. */
 export const BLOCK_COMPARE = 6
 
 /** Force unit access: complete when the data is on stable media. */
 export const BLOCK_FUA = 1 << 0
+/** Status of a compare that found a difference: EILSEQ, as Linux's block drivers say it. */
+export const BLOCK_MISCOMPARE = -84
+
 /** Set by `submit` on commands that it refused: outside the lease, misaligned, or more than the device takes. */
 export const BLOCK_REFUSED = 1 << 30
 
@@ -53,6 +59,35 @@ export class BlockBurst {
     this.offset = new Int32Array(segmentCapacity)
     this.length = new Int32Array(segmentCapacity)
   }
+
+  clear(): void {
+    this.count = 0
+    this.segments = 0
+    this.refused = 0
+  }
+
+  /** Appends a command without segments and returns its index. Code that is hot at addresses above 2^30 writes the columns itself. */
+  push(opcode: number, namespace: number, lba: number, blocks: number, cookie: number, flags = 0): number {
+    const i = this.count++
+    this.opcode[i] = opcode
+    this.namespace[i] = namespace
+    this.lba[i] = lba
+    this.blocks[i] = blocks
+    this.cookie[i] = cookie
+    this.flags[i] = flags
+    this.firstSegment[i] = this.segments
+    this.segmentCount[i] = 0
+    return i
+  }
+
+  /** Appends a segment to the last command. */
+  addSegment(frame: number, offset: number, length: number): void {
+    const s = this.segments++
+    this.frame[s] = frame
+    this.offset[s] = offset
+    this.length[s] = length
+    this.segmentCount[this.count - 1]++
+  }
 }
 
 /** Completions arrive in any order; only a flush orders. */
@@ -62,7 +97,10 @@ export class BlockCompletions {
   readonly cookie: Int32Array
   /** 0, or a negative errno. */
   readonly status: Int32Array
-  /** What the command returns: bytes moved, or a command-specific number. */
+  /**
+   * Bytes moved by a read, write or compare, else 0. With status 0 that is the whole transfer: a device that moved less says EIO, and
+   * here how much.
+   */
   readonly result: Float64Array
 
   constructor(capacity: number) {

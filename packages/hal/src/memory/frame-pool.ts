@@ -1,4 +1,6 @@
 import { ParakernelError } from '../errors.ts'
+import { type BlockCopy, blockCopy } from './block-copy.ts'
+import { copyBytes } from './copy-bytes.ts'
 import type { FrameWindow } from './frame-window.ts'
 
 export interface FramePoolOptions {
@@ -22,6 +24,11 @@ export class FramePool {
   readonly frameSize: number
   readonly frameCount: number
   readonly headroom: number
+  /**
+   * Copies bytes within the region: `copy(to, from, length)`, addresses as in `bytes`. Ten times as quick as `bytes.copyWithin`, which
+   * goes byte by byte because the memory is shared.
+   */
+  readonly copy: BlockCopy
   /** Byte address of frame 0 in the region. */
   readonly base: number
   readonly deviceReserve: number
@@ -39,6 +46,7 @@ export class FramePool {
     this.window = window
     this.bytes = new Uint8Array(window.region.buffer)
     this.view = new DataView(window.region.buffer)
+    this.copy = blockCopy(window.region.memory)
     this.frameSize = window.frameSize
     this.frameCount = window.frameCount
     this.headroom = window.headroom
@@ -81,6 +89,16 @@ export class FramePool {
       return -1
     }
     return this.#pop()
+  }
+
+  /** Copies bytes of an array of the application's to an address of the region. */
+  copyIn(to: number, source: Uint8Array, from = 0, length = source.length - from): void {
+    copyBytes(source, from, length, this.bytes, to)
+  }
+
+  /** Copies bytes of the region to an array of the application's. */
+  copyOut(from: number, length: number, target: Uint8Array, at = 0): void {
+    copyBytes(this.bytes, from, length, target, at)
   }
 
   /** Adds a reader. A frame that is free or foreign is left alone and counted in `misuses`. */

@@ -8,15 +8,16 @@ import { type WasmMemory, wasm } from './wasm.ts'
  * - `plain`: the engine's own pages. Serves as an AF_XDP UMEM, is shared with workers; never with another process.
  * - `memfd`: a sealed memfd mapped over the same addresses, visible to another process that inherits `fd`. Made by
  *   `Host.createRegion`.
+ * - `file`: a file mapped over the same addresses, by a persistent memory backend. Devices may be unable to pin it.
  *
  * A region is plain clonable data: it goes through `postMessage` as it is.
  */
 export interface MemoryRegion {
-  readonly kind: 'plain' | 'memfd'
+  readonly kind: 'plain' | 'memfd' | 'file'
   readonly memory: WasmMemory
   readonly buffer: SharedArrayBuffer
   readonly byteLength: number
-  /** The memfd, owned by the thread that created the region; -1 for the plain kind. */
+  /** The memfd or file, owned by the thread that created the region; -1 for the plain kind. */
   readonly fd: number
 }
 

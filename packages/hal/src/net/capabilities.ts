@@ -1,3 +1,5 @@
+import type { MemoryRegion } from '../memory/region.ts'
+
 /** What a net device does itself; a libOS does the rest in software. Plain data, fixed while the device is open. */
 export interface NetCapabilities {
   /** Columns of `NetBurst` that the device reads and writes (`COLUMN_*`). */
@@ -23,10 +25,17 @@ export interface NetCapabilities {
   readonly steering: boolean
   /** How received packets spread over queues that no rule names. */
   readonly rss: 'toeplitz' | 'device' | 'none'
+  /**
+   * Key of the Toeplitz hash as hexadecimal text, 80 digits, where the device tells it: a libOS can then choose ports whose answers
+   * come to the queue that asked. The queue is entry `hash % 128` of a table that names the device's queues in turn.
+   */
+  readonly rssKey?: string
   /** Receive filter can be changed (`setReceiveFilter`). */
   readonly receiveFilter: boolean
+  /** Takes filter expressions from `NetDevice.setPacketFilter`: what does not match is dropped before it costs a frame. */
+  readonly packetFilter?: boolean
   /** A queue can be used in another thread, or another process, than the one that granted it. */
   readonly attach: 'thread' | 'worker' | 'process'
   /** Memory kinds that it takes as frames. */
-  readonly regions: readonly ('plain' | 'memfd')[]
+  readonly regions: readonly MemoryRegion['kind'][]
 }

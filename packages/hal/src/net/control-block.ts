@@ -1,3 +1,4 @@
+import { ParakernelError } from '../errors.ts'
 import { formatMac, type MacAddress, parseMac } from './mac-address.ts'
 
 /** Life of a grant, as both halves see it. */
@@ -85,4 +86,14 @@ export class ControlBlock {
     Atomics.store(this.#words, word, value)
     Atomics.add(this.#words, EPOCH, 1)
   }
+}
+
+/** The control block of a grant, whose holder the caller becomes. @throws ESTALE for a grant that has one, or is over */
+export function takeControl(buffer: SharedArrayBuffer, subject: string): ControlBlock {
+  const control = new ControlBlock(buffer)
+  if (control.transition(GRANT_FREE, GRANT_ATTACHED)) return control
+  throw new ParakernelError('ESTALE', 'the grant is in use, or was given back or taken away', {
+    subject,
+    remedy: 'Ask the device for a new grant',
+  })
 }

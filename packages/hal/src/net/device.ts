@@ -1,3 +1,4 @@
+import type { FilterExpression } from '../filter/expression.ts'
 import type { FramePool } from '../memory/frame-pool.ts'
 import type { FrameWindow } from '../memory/frame-window.ts'
 import type { WakeSource } from '../wake.ts'
@@ -83,6 +84,14 @@ export interface NetDevice {
   steer(rule: SteeringRule): void
   /** Removes all rules. */
   clearSteering(): void
+
+  /**
+   * From now on only frames that the expression matches reach a queue; the device drops the others, which count as
+   * `rxDroppedFilter`. Replaces the queue's filter; `undefined` takes it away, and so does the end of its grant.
+   * @throws ENOTSUP without the capability, EINVAL for a malformed expression, a queue out of range, and an expression that is too
+   * large for the device, with the refusal of its verifier as cause
+   */
+  setPacketFilter?(queue: number, expression: FilterExpression | undefined): void
 
   /** Sum over all queues, those of ended grants included. */
   statistics(): NetStatistics

@@ -1,3 +1,5 @@
+import { ParakernelError } from '../errors.ts'
+import type { FilterExpression } from '../filter/expression.ts'
 import type { FrameWindow } from '../memory/frame-window.ts'
 import type { NetCapabilities } from './capabilities.ts'
 import type { NetDevice, NetDeviceEvent, NetQueueGrant, SteeringRule } from './device.ts'
@@ -52,6 +54,11 @@ export class ForwardingDevice implements NetDevice {
     this.inner.clearSteering()
   }
 
+  setPacketFilter(queue: number, expression: FilterExpression | undefined): void {
+    if (this.inner.setPacketFilter === undefined) throw noPacketFilter(this.name)
+    this.inner.setPacketFilter(queue, expression)
+  }
+
   statistics(): NetStatistics {
     return this.inner.statistics()
   }
@@ -67,4 +74,11 @@ export class ForwardingDevice implements NetDevice {
   close(): Promise<void> {
     return this.inner.close()
   }
+}
+
+export function noPacketFilter(subject: string): ParakernelError {
+  return new ParakernelError('ENOTSUP', 'the device filters no packets by expression', {
+    subject,
+    remedy: 'Filter in software',
+  })
 }
