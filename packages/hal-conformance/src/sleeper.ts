@@ -1,16 +1,23 @@
-import type { Clock, Host, NetQueue, Poller } from '@parakernel/hal'
+import type { Clock, Host, Poller, WakeSource } from '@parakernel/hal'
+
+/** What the sleeper needs of a queue, of whichever kind. */
+export interface Sleepable {
+  readonly wake: WakeSource
+  arm(): boolean
+  nextEvent?(): number
+}
 
 /**
  * Sleeps until a queue wakes it, as a run loop does: announce, arm, look once more, sleep until the wake-up or the queue's
  * next delayed event. Blocks the thread.
  */
 export class Sleeper {
-  readonly #queue: NetQueue
+  readonly #queue: Sleepable
   readonly #clock: Clock
   readonly #poller: Poller | undefined
   sleeps = 0
 
-  constructor(queue: NetQueue, clock: Clock, host: Host | undefined) {
+  constructor(queue: Sleepable, clock: Clock, host: Host | undefined) {
     this.#queue = queue
     this.#clock = clock
     if (queue.wake.kind === 'descriptor') {

@@ -4,6 +4,7 @@ import { columns } from './columns.ts'
 import { controlEvents } from './control-events.ts'
 import { descriptors } from './descriptors.ts'
 import { lifeCycle } from './life-cycle.ts'
+import { packetFilter } from './packet-filter.ts'
 import { pressure } from './pressure.ts'
 import { receiveFilter } from './receive-filter.ts'
 import { segmentation } from './segmentation.ts'
@@ -25,6 +26,7 @@ export const groups: readonly Group[] = [
   wakeUps,
   controlEvents,
   receiveFilter,
+  packetFilter,
   steering,
   statistics,
   workers,
