@@ -6,7 +6,9 @@ import { foreign } from './ffi/foreign.ts'
 export const EPERM = 1
 export const ENOENT = 2
 export const EINTR = 4
+export const EIO = 5
 export const ENXIO = 6
+export const E2BIG = 7
 export const EBADF = 9
 export const EAGAIN = 11
 export const ENOMEM = 12
@@ -18,6 +20,7 @@ export const EINVAL = 22
 export const ENOSPC = 28
 export const ERANGE = 34
 export const EPROTONOSUPPORT = 93
+export const EBADFD = 77
 export const EOPNOTSUPP = 95
 export const EAFNOSUPPORT = 97
 export const EADDRNOTAVAIL = 99
@@ -39,12 +42,17 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   16: 'EBUSY',
   17: 'EEXIST',
   19: 'ENODEV',
+  20: 'ENOTDIR',
+  21: 'EISDIR',
   22: 'EINVAL',
   // The limit of the machine, not of the process.
   23: 'EMFILE',
   24: 'EMFILE',
+  27: 'EFBIG',
   28: 'ENOSPC',
+  30: 'EROFS',
   34: 'ERANGE',
+  36: 'ENAMETOOLONG',
   38: 'ENOSYS',
   71: 'EPROTO',
   89: 'EDESTADDRREQ',

@@ -1,6 +1,7 @@
 /** Numbers of the socket layer (bits/socket.h, asm-generic/socket.h, linux/if_packet.h). */
 
 export const AF_INET = 2
+export const AF_INET6 = 10
 export const AF_NETLINK = 16
 export const AF_PACKET = 17
 

@@ -39,7 +39,13 @@ describe('BpfAssembler encodes', () => {
   ])('%s', (_, code, expected) => expect(hex(code)).toBe(expected))
 
   test('jumps forward and backward by instructions, map loads counting as two', () => {
-    const code = new BpfAssembler().label('top').jump('end').loadMap(R1, 0).jump('top').label('end').exit()
+    const code = new BpfAssembler()
+      .label('top')
+      .jumpIf(R1, 'eq', 0, 'end')
+      .loadMap(R1, 0)
+      .jump('top')
+      .label('end')
+      .exit()
     const words = new DataView(code.assemble().buffer)
     expect(words.getInt16(2, true)).toBe(3)
     expect(words.getInt16(3 * 8 + 2, true)).toBe(-4)
@@ -51,6 +57,11 @@ describe('BpfAssembler encodes', () => {
   })
 })
 
+test('what no jump reaches is left out', () => {
+  const code = new BpfAssembler().mov(R7, 1).jump('end').loadMap(R1, 0).call(3).label('end').exit()
+  expect(hex(code)).toBe(hex(new BpfAssembler().mov(R7, 1).jump('end').label('end').exit()))
+})
+
 describe('BpfAssembler refuses', () => {
   test.each([
     ['an unknown label', () => new BpfAssembler().jump('nowhere').assemble()],
@@ -58,7 +69,7 @@ describe('BpfAssembler refuses', () => {
     [
       'a jump that is too far',
       () => {
-        const code = new BpfAssembler().jump('end')
+        const code = new BpfAssembler().jumpIf(R1, 'eq', 0, 'end')
         for (let i = 0; i < 0x8000; i++) code.mov(R0, 0)
         code.label('end').assemble()
       },

@@ -25,6 +25,9 @@ describe('link messages', () => {
       [32, [2, 0, 0, 0]],
       [33, [1]],
       [1, [2, 0, 0, 0, 0, 9]],
+      [13, [0xe8, 3, 0, 0]],
+      // Eight counters of eight bytes, the last of them what was dropped on transmission.
+      [23, [...new Array<number>(56).fill(1), 5, 0, 0, 0, 0, 0, 0, 0]],
       // Nested, with the kernel's flag for it: attached 1 (native), program 77.
       [0x8000 | 43, [5, 0, 2, 0, 1, 0, 0, 0, 8, 0, 4, 0, 77, 0, 0, 0]],
     ])
@@ -42,9 +45,32 @@ describe('link messages', () => {
           txQueues: 4,
           xdpProgramId: 77,
           xdpMode: 'native',
+          transmitQueueLength: 1000,
+          txDropped: 5,
         },
       },
     ])
+  })
+
+  test('tell what a TAP interface is', () => {
+    const data = [5, 0, 3, 0, 2, 0, 0, 0, 5, 0, 4, 0, 0, 0, 0, 0, 5, 0, 5, 0, 1, 0, 0, 0, 5, 0, 7, 0, 1, 0, 0, 0]
+    const queues = [8, 0, 8, 0, 4, 0, 0, 0]
+    const info = [8, 0, 1, 0, ...text('tun'), 4 + data.length + queues.length, 0, 2, 0, ...data, ...queues]
+    const [message] = decodeLinkMessages(newLink([[18, info]]))
+    expect('link' in message && message.link.tun).toEqual({
+      kind: 'tap',
+      persistent: false,
+      multiQueue: true,
+      virtioHeader: true,
+      bare: true,
+      queues: 4,
+    })
+  })
+
+  test('of a bridge about its ports say nothing of the interface', () => {
+    const joined = newLink([[3, text('port')]])
+    joined[16] = 7
+    expect(decodeLinkMessages(joined)).toEqual([{ other: 16 }])
   })
 
   test('come several to a datagram, with removals and errors among them', () => {
@@ -65,6 +91,7 @@ describe('link messages', () => {
       [3, text('veth0')],
       [4, [1, 2, 3, 4]],
       [43, [8, 0, 4, 0, 1, 0, 0, 0]],
+      [18, [8, 0, 1, 0, ...text('tun'), 12, 0, 2, 0, 8, 0, 8, 0, 4, 0, 0, 0]],
     ])
     fc.assert(
       fc.property(fc.nat(whole.length - 1), fc.nat(255), fc.nat(whole.length), (at, value, length) => {

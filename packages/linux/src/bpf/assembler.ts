@@ -1,4 +1,5 @@
 import { ParakernelError } from '@parakernel/hal'
+import { reachable } from './reachable.ts'
 
 /** An eBPF register, told apart from an immediate by its type. */
 export interface Register {
@@ -42,6 +43,7 @@ const ALU = {
   and: 0x50,
   lsh: 0x60,
   rsh: 0x70,
+  mod: 0x90,
   xor: 0xa0,
   mov: 0xb0,
 } as const
@@ -142,17 +144,35 @@ export class BpfAssembler {
     return this
   }
 
-  /** Resolves the labels and encodes. Throws EINVAL for an unknown label or a jump that is too far. */
+  /**
+   * Resolves the labels, leaves out what cannot be reached, and encodes. Throws EINVAL for an unknown label or a jump that is too
+   * far.
+   */
   assemble(): Uint8Array {
-    const words = [...this.#code]
+    const targets = new Map(this.#jumps.map(({ at, label }) => [at, this.#positionOf(label)]))
+    const kept = reachable(this.#code, (at) => targets.get(at))
+    /** Where each word goes. */
+    const moved = new Map<number, number>()
+    const words: number[] = []
+    for (let at = 0; at < this.#code.length; at += 2) {
+      moved.set(at, words.length)
+      if (kept.has(at)) words.push(this.#code[at], this.#code[at + 1])
+    }
+    moved.set(this.#code.length, words.length)
     for (const { at, label } of this.#jumps) {
-      const target = this.#labels.get(label)
-      if (target === undefined) throw invalid(`label ${label} is not defined`)
-      const distance = (target - at) / 2 - 1
+      if (!kept.has(at)) continue
+      const from = moved.get(at) as number
+      const distance = ((moved.get(targets.get(at) as number) as number) - from) / 2 - 1
       if (distance < -MAX_JUMP || distance > MAX_JUMP) throw invalid(`label ${label} is too far away`)
-      words[at] = (words[at] & 0xffff) | (distance << 16)
+      words[from] = (words[from] & 0xffff) | (distance << 16)
     }
     return new Uint8Array(Int32Array.from(words).buffer)
+  }
+
+  #positionOf(label: string): number {
+    const position = this.#labels.get(label)
+    if (position === undefined) throw invalid(`label ${label} is not defined`)
+    return position
   }
 
   #operate(opcode: number, dst: Register, src: Operand, offset: number): this {

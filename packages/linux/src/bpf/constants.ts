@@ -20,6 +20,7 @@ export const BPF_MAP_TYPE_XSKMAP = 17
 /** An array whose values a process maps: it and the program then share memory, without a system call. */
 export const BPF_F_MMAPABLE = 1 << 10
 
+export const BPF_PROG_TYPE_SOCKET_FILTER = 1
 export const BPF_PROG_TYPE_SCHED_CLS = 3
 export const BPF_PROG_TYPE_XDP = 6
 
@@ -44,4 +45,5 @@ export const XDP_REDIRECT = 4
 /** Verdict of a tcx program: let the next program, or the kernel, decide. */
 export const TCX_NEXT = -1
 
+export const BPF_FUNC_SKB_LOAD_BYTES = 26
 export const BPF_FUNC_REDIRECT_MAP = 51

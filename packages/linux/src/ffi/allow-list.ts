@@ -10,10 +10,22 @@ export const ALLOWED_CALLS = {
   mmap: {
     result: 'uintptr_t',
     parameters: ['uintptr_t', 'size_t', 'int', 'int', 'int', 'int64_t'],
-    purpose: 'map AF_XDP rings; lay a memfd under a region',
+    purpose: 'map AF_XDP rings; lay a memfd or a file under a region',
   },
   munmap: { result: 'int', parameters: ['uintptr_t', 'size_t'], purpose: 'unmap rings' },
   madvise: { result: 'int', parameters: ['uintptr_t', 'size_t', 'int'], purpose: 'huge pages under a region' },
+  mprotect: {
+    result: 'int',
+    parameters: ['uintptr_t', 'size_t', 'int'],
+    purpose: 'make the write-back code executable, and no longer writable',
+  },
+  msync: { result: 'int', parameters: ['uintptr_t', 'size_t', 'int'], purpose: 'write pages of a mapped file back' },
+  flock: { result: 'int', parameters: ['int', 'int'], purpose: 'one owner for a mapped file or an image' },
+  fallocate: {
+    result: 'int',
+    parameters: ['int', 'int', 'int64_t', 'int64_t'],
+    purpose: 'allocate the blocks of a mapped file or an image before they are written',
+  },
   memfd_create: { result: 'int', parameters: ['str', 'uint32_t'], purpose: 'memory that another process can map' },
   fcntl: { result: 'int', parameters: ['int', 'int', 'int'], purpose: 'seal a memfd; close-on-exec of a descriptor' },
 
@@ -52,20 +64,66 @@ export const ALLOWED_CALLS = {
     parameters: ['int', 'void *', 'uint32_t', 'int', 'void *'],
     purpose: 'batches of datagrams of a lab client',
   },
-  ioctl: { result: 'int', parameters: ['int', 'ulong', 'void *'], purpose: 'channel counts and offloads of a NIC' },
+  ioctl: {
+    result: 'int',
+    parameters: ['int', 'ulong', 'void *'],
+    purpose:
+      'channels and offloads of a NIC; TAP queues; extents of a file; VFIO groups, DMA and interrupts; NVMe identify',
+  },
   setns: { result: 'int', parameters: ['int', 'int'], purpose: 'open a socket inside a lab namespace' },
+
+  // TUN and TAP
+  open: { result: 'int', parameters: ['str', 'int'], purpose: 'the TUN/TAP driver, once a queue' },
+  readv: {
+    result: 'int64_t',
+    parameters: ['int', 'uintptr_t', 'int'],
+    purpose: 'a packet of a TAP queue, into several frames',
+  },
+  writev: {
+    result: 'int64_t',
+    parameters: ['int', 'uintptr_t', 'int'],
+    purpose: 'a packet to a TAP queue, from several frames',
+  },
 
   // Waiting
   poll: { result: 'int', parameters: ['void *', 'ulong', 'int'], purpose: 'sleep until a descriptor is ready' },
   eventfd: { result: 'int', parameters: ['uint32_t', 'int'], purpose: 'wake a thread or a process' },
   read: { result: 'int64_t', parameters: ['int', 'void *', 'size_t'], purpose: 'drain an eventfd without blocking' },
   write: { result: 'int64_t', parameters: ['int', 'void *', 'size_t'], purpose: 'signal an eventfd' },
+  pipe2: { result: 'int', parameters: ['void *', 'int'], purpose: 'notice that the last user of a ring is gone' },
   dup3: { result: 'int', parameters: ['int', 'int', 'int'], purpose: 'put a placeholder in the place of a socket' },
   close: { result: 'int', parameters: ['int'], purpose: 'give a descriptor back' },
 
   // Cores
   sched_setaffinity: { result: 'int', parameters: ['int', 'size_t', 'void *'], purpose: 'pin a partition to a core' },
   sched_getaffinity: { result: 'int', parameters: ['int', 'size_t', 'void *'], purpose: 'which cores are allowed' },
+
+  // io_uring
+  io_uring_setup: {
+    result: 'int',
+    parameters: ['long', 'uint32_t', 'void *'],
+    syscall: { x64: 425, arm64: 425 },
+    purpose: 'make a pair of rings for files, block devices and device commands',
+  },
+  io_uring_enter: {
+    result: 'int',
+    parameters: ['long', 'int', 'uint32_t', 'uint32_t', 'uint32_t', 'uintptr_t', 'size_t'],
+    syscall: { x64: 426, arm64: 426 },
+    purpose: 'submit a burst of commands; have completions posted',
+  },
+  io_uring_register: {
+    result: 'int',
+    parameters: ['long', 'int', 'uint32_t', 'void *', 'uint32_t'],
+    syscall: { x64: 427, arm64: 427 },
+    purpose: 'register files, buffers, an eventfd, restrictions',
+  },
+
+  // Files and block devices
+  statx: {
+    result: 'int',
+    parameters: ['int', 'str', 'int', 'uint32_t', 'void *'],
+    purpose: 'alignment that direct I/O needs',
+  },
 
   // eBPF
   bpf: {

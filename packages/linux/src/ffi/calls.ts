@@ -61,5 +61,13 @@ function bindCall(name: string, call: AllowedCall): (...values: unknown[]) => un
       remedy: 'Run on x64 or arm64',
     })
   }
+  return withNumber(raw, number, call.parameters.length - 1)
+}
+
+type Raw = (...values: unknown[]) => unknown
+
+/** Of a fixed arity, where it pays: a list of arguments would be allocated at each call of a hot path. */
+function withNumber(raw: Raw, number: number, arity: number): Raw {
+  if (arity === 6) return (a, b, c, d, e, f) => raw(number, a, b, c, d, e, f)
   return (...values) => raw(number, ...values)
 }

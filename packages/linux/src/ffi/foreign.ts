@@ -11,6 +11,8 @@ export type Pointer = ArrayBufferView | ArrayBufferLike | number | bigint | null
 export interface ForeignInterface {
   /** Binds `symbol` of the process itself (libc, libuv). */
   bind(symbol: string, result: string, parameters: readonly string[]): (...values: unknown[]) => unknown
+  /** Binds machine code at an address, of which the caller sees to it that it is there. */
+  bindAddress(address: number, result: string, parameters: readonly string[]): (...values: unknown[]) => unknown
   /** errno of the last foreign call of this thread; valid until the next one. */
   errno(): number
   /** The address of the first byte. The caller keeps `bytes` reachable for as long as the address is used. */
@@ -53,6 +55,8 @@ function load(): ForeignInterface {
   let prototype: ReturnType<typeof koffi.proto> | undefined
   return {
     bind: (symbol, result, parameters) => self.func(symbol, result, [...parameters]),
+    bindAddress: (address, result, parameters) =>
+      koffi.decode(BigInt(address), koffi.proto(result, [...parameters])) as (...values: unknown[]) => unknown,
     errno: () => koffi.errno(),
     addressOf: (bytes) => Number(koffi.address(bytes)),
     view: (address, length) => koffi.view(BigInt(address), length),

@@ -5,6 +5,7 @@ import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from '../socket-constants.ts'
 
 // linux/sockios.h, linux/ethtool.h
 const SIOCETHTOOL = 0x8946
+const ETHTOOL_GDRVINFO = 0x03
 const ETHTOOL_STXCSUM = 0x17
 const ETHTOOL_GTXCSUM = 0x16
 const ETHTOOL_GCHANNELS = 0x3c
@@ -40,6 +41,21 @@ export function channelCounts(interfaceName: string): ChannelCounts | undefined 
   if (errno !== 0) throw systemError(errno, { call: 'ioctl(ETHTOOL_GCHANNELS)', subject: interfaceName })
   const combined = command[8]
   return { rx: command[5] + combined, tx: command[6] + combined }
+}
+
+/** `struct ethtool_drvinfo`: the command, the driver's name, and more. */
+const DRIVER_NAME_BYTES = 32
+const DRIVER_INFO_BYTES = 196
+
+/** Name of an interface's driver, as `veth` or `ixgbe`; undefined for one that does not tell. */
+export function driverName(interfaceName: string): string | undefined {
+  const command = new Uint32Array(DRIVER_INFO_BYTES / 4)
+  command[0] = ETHTOOL_GDRVINFO
+  const errno = ethtool(interfaceName, command)
+  if (errno === EOPNOTSUPP) return undefined
+  if (errno !== 0) throw systemError(errno, { call: 'ioctl(ETHTOOL_GDRVINFO)', subject: interfaceName })
+  const name = new TextDecoder().decode(new Uint8Array(command.buffer, 4, DRIVER_NAME_BYTES))
+  return name.slice(0, name.indexOf('\0')) || undefined
 }
 
 /** Switches the transmit checksum offload, as `ethtool -K NAME tx on|off` does. */

@@ -17,6 +17,24 @@ export interface LinkState {
   /** The XDP program, 0 when none, and how it is attached. */
   readonly xdpProgramId: number
   readonly xdpMode: 'none' | 'native' | 'skb' | 'offloaded' | 'several'
+  /** Packets that its transmit queue holds. */
+  readonly transmitQueueLength: number
+  /** Packets that the kernel sent to the interface and had to drop. */
+  readonly txDropped: number
+  /** What a TUN or TAP interface says of itself; absent for every other. */
+  readonly tun?: TunState
+}
+
+export interface TunState {
+  readonly kind: 'tap' | 'tun'
+  /** Stays when nobody has it open. */
+  readonly persistent: boolean
+  readonly multiQueue: boolean
+  readonly virtioHeader: boolean
+  /** Packets come bare, without four bytes of packet information. */
+  readonly bare: boolean
+  /** Queues that somebody has open; the kernel tells it of interfaces for several queues only. */
+  readonly queues?: number
 }
 
 // linux/netlink.h, linux/rtnetlink.h, linux/if_link.h
@@ -27,20 +45,37 @@ const RTM_GETLINK = 18
 const NLM_F_REQUEST = 1
 const NLMSG_HEADER = 16
 const IFINFO_BYTES = 16
+const AF_UNSPEC = 0
 const IFLA_ADDRESS = 1
 const IFLA_IFNAME = 3
 const IFLA_MTU = 4
+const IFLA_TXQLEN = 13
 const IFLA_NUM_TX_QUEUES = 31
 const IFLA_NUM_RX_QUEUES = 32
 const IFLA_CARRIER = 33
+const IFLA_LINKINFO = 18
+const IFLA_INFO_KIND = 1
+const IFLA_INFO_DATA = 2
+const IFLA_STATS64 = 23
+/** `tx_dropped` is the eighth of the u64 counters. */
+const STATS64_TX_DROPPED = 7 * 8
+const IFLA_TUN_TYPE = 3
+const IFLA_TUN_PI = 4
+const IFLA_TUN_VNET_HDR = 5
+const IFLA_TUN_PERSIST = 6
+const IFLA_TUN_MULTI_QUEUE = 7
+const IFLA_TUN_NUM_QUEUES = 8
+const IFF_TAP = 2
 const IFLA_XDP = 43
 /** Bytes that the value of an attribute must have to be read. */
 const SHORTEST: Readonly<Record<number, number>> = {
   [IFLA_IFNAME]: 1,
   [IFLA_MTU]: 4,
+  [IFLA_TXQLEN]: 4,
   [IFLA_NUM_TX_QUEUES]: 4,
   [IFLA_NUM_RX_QUEUES]: 4,
   [IFLA_CARRIER]: 1,
+  [IFLA_STATS64]: STATS64_TX_DROPPED + 8,
 }
 const IFLA_XDP_ATTACHED = 2
 const IFLA_XDP_PROG_ID = 4
@@ -62,6 +97,8 @@ export function absentLink(index: number): LinkState {
     txQueues: 0,
     xdpProgramId: 0,
     xdpMode: 'none',
+    transmitQueueLength: 0,
+    txDropped: 0,
   }
 }
 
@@ -98,7 +135,12 @@ export function decodeLinkMessages(datagram: Uint8Array): LinkMessage[] {
     const body = length - NLMSG_HEADER
     const type = view.getUint16(at + 4, true)
     if (type === NLMSG_ERROR && body >= 4) messages.push({ errno: -view.getInt32(at + NLMSG_HEADER, true) })
-    else if ((type === RTM_NEWLINK || type === RTM_DELLINK) && body >= IFINFO_BYTES) {
+    // A bridge tells of its ports by messages of the same type, under its own family, which say another thing.
+    else if (
+      (type === RTM_NEWLINK || type === RTM_DELLINK) &&
+      body >= IFINFO_BYTES &&
+      view.getUint8(at + NLMSG_HEADER) === AF_UNSPEC
+    ) {
       messages.push({ link: decodeLink(view, at + NLMSG_HEADER, at + length, type === RTM_NEWLINK) })
     } else messages.push({ other: type })
     at += align4(length)
@@ -122,10 +164,15 @@ function decodeLink(view: DataView, start: number, end: number, present: boolean
     if (type === IFLA_ADDRESS) state.mac = bytes(from, to).slice()
     else if (type === IFLA_IFNAME) state.name = new TextDecoder().decode(bytes(from, to - 1))
     else if (type === IFLA_MTU) state.mtu = view.getUint32(from, true)
+    else if (type === IFLA_TXQLEN) state.transmitQueueLength = view.getUint32(from, true)
     else if (type === IFLA_NUM_RX_QUEUES) state.rxQueues = view.getUint32(from, true)
     else if (type === IFLA_NUM_TX_QUEUES) state.txQueues = view.getUint32(from, true)
     else if (type === IFLA_CARRIER) state.running = state.up && view.getUint8(from) === 1
-    else if (type === IFLA_XDP) {
+    else if (type === IFLA_STATS64) state.txDropped = Number(view.getBigUint64(from + STATS64_TX_DROPPED, true))
+    else if (type === IFLA_LINKINFO) {
+      const tun = decodeTun(view, from, to)
+      if (tun !== undefined) state.tun = tun
+    } else if (type === IFLA_XDP) {
       forEachAttribute(view, from, to, (inner, value, valueEnd) => {
         if (valueEnd - value < (inner === IFLA_XDP_PROG_ID ? 4 : 1)) return
         if (inner === IFLA_XDP_PROG_ID) state.xdpProgramId = view.getUint32(value, true)
@@ -134,6 +181,30 @@ function decodeLink(view: DataView, start: number, end: number, present: boolean
     }
   })
   return state
+}
+
+function decodeTun(view: DataView, start: number, end: number): TunState | undefined {
+  let kind = ''
+  const found = new Map<number, number>()
+  forEachAttribute(view, start, end, (type, from, to) => {
+    const text = () => new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + from, to - from - 1))
+    if (type === IFLA_INFO_KIND && to > from) kind = text()
+    if (type !== IFLA_INFO_DATA) return
+    forEachAttribute(view, from, to, (inner, value, valueEnd) => {
+      found.set(inner, valueEnd - value >= 4 ? view.getUint32(value, true) : view.getUint8(value))
+    })
+  })
+  if (kind !== 'tun') return undefined
+  const is = (type: number) => found.get(type) === 1
+  const queues = found.get(IFLA_TUN_NUM_QUEUES)
+  return {
+    kind: found.get(IFLA_TUN_TYPE) === IFF_TAP ? 'tap' : 'tun',
+    persistent: is(IFLA_TUN_PERSIST),
+    multiQueue: is(IFLA_TUN_MULTI_QUEUE),
+    virtioHeader: is(IFLA_TUN_VNET_HDR),
+    bare: !is(IFLA_TUN_PI),
+    ...(queues === undefined ? {} : { queues }),
+  }
 }
 
 function forEachAttribute(

@@ -7,6 +7,9 @@ import { absentLink, decodeLinkMessages, encodeLinkRequest, type LinkState } fro
 
 const NETLINK_ROUTE = 0
 const RTMGRP_LINK = 1
+const NLMSG_HEADER = 16
+const NLM_F_REQUEST = 1
+const NLM_F_ACK = 4
 /** The kernel splits no message of one interface over datagrams, and sends none larger than this. */
 const DATAGRAM_BYTES = 32_768
 
@@ -31,6 +34,30 @@ export function queryLink(which: string | number): LinkState {
       if ('errno' in message && message.errno !== 0) throw noSuchLink(message.errno, subject)
     }
     throw new ParakernelError('EPROTO', 'the kernel answered a link request without a link', { subject })
+  } finally {
+    calls().close(descriptor)
+  }
+}
+
+/** Sends one routing request with `body` and waits for its acknowledgement. Returns 0 or the errno. */
+export function netlinkRequest(type: number, flags: number, body: Uint8Array, subject: string): number {
+  const descriptor = openNetlink(0, subject)
+  try {
+    const request = new Uint8Array(NLMSG_HEADER + body.length)
+    const view = new DataView(request.buffer)
+    view.setUint32(0, request.length, true)
+    view.setUint16(4, type, true)
+    view.setUint16(6, NLM_F_REQUEST | NLM_F_ACK | flags, true)
+    view.setUint32(8, 1, true)
+    request.set(body, NLMSG_HEADER)
+    check(Number(calls().sendto(descriptor, request, request.length, 0, null, 0)), { call: 'sendto(netlink)', subject })
+    const datagram = new Uint8Array(DATAGRAM_BYTES)
+    const length = check(Number(calls().recv(descriptor, datagram, datagram.length, 0)), {
+      call: 'recv(netlink)',
+      subject,
+    })
+    for (const message of decodeLinkMessages(datagram.subarray(0, length))) if ('errno' in message) return message.errno
+    throw new ParakernelError('EPROTO', 'the kernel did not acknowledge a request', { subject })
   } finally {
     calls().close(descriptor)
   }

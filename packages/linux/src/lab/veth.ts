@@ -1,10 +1,8 @@
-import { execFileSync } from 'node:child_process'
-import { formatMac, ParakernelError } from '@parakernel/hal'
+import { formatMac } from '@parakernel/hal'
 import { setTxChecksumOffload } from '../interface/ethtool.ts'
-import { inNamespace } from '../interface/namespace.ts'
 import { queryLink } from '../interface/netlink.ts'
-import { ip, probeLab } from './ip-command.ts'
-import { forget, labName, removePair, removeStale, tearDownAtExit } from './lifetime.ts'
+import { ip } from './ip-command.ts'
+import { createLabNamespace } from './namespace.ts'
 
 export interface VethPairOptions {
   /** Part of the names, 1 to 4 of a-z and 0-9; a process that makes several pairs gives each its own. Default `lab`. */
@@ -52,20 +50,8 @@ const PEER = 'eth0'
  */
 export function createVethPair(options: VethPairOptions = {}): VethPair {
   const { label = 'lab', queues = 1, mtu = 1500, peerAddresses = [], peerChecksumOffload = false } = options
-  const possible = probeLab()
-  if (!possible.available) {
-    throw new ParakernelError('EPERM', `a veth pair needs ${possible.missing}`, {
-      subject: `veth pair ${label}`,
-      remedy: possible.remedy,
-    })
-  }
-  removeStale()
-  const name = labName(label)
-  const remove = () => {
-    if (forget(name)) removePair(name)
-  }
-  ip([`netns add ${name}`])
-  tearDownAtExit(name)
+  const lab = createLabNamespace({ label })
+  const { namespace: name, inside, command, run, remove } = lab
   try {
     const ends = `numtxqueues ${queues} numrxqueues ${queues}`
     ip([
@@ -75,28 +61,22 @@ export function createVethPair(options: VethPairOptions = {}): VethPair {
       `link set ${name} up`,
     ])
     const quiet = peerAddresses.some((address) => address.includes(':')) ? [] : [`link set ${PEER} addrgenmode none`]
-    ip(
-      [
-        'link set lo up',
-        ...quiet,
-        ...peerAddresses.map((address) => `addr add ${address} dev ${PEER} ${address.includes(':') ? 'nodad' : ''}`),
-        `link set ${PEER} up`,
-      ],
-      name,
+    lab.ip(
+      ...quiet,
+      ...peerAddresses.map((address) => `addr add ${address} dev ${PEER} ${address.includes(':') ? 'nodad' : ''}`),
+      `link set ${PEER} up`,
     )
-    inNamespace(name, () => setTxChecksumOffload(PEER, peerChecksumOffload))
-    const command = (...program: string[]): [string, string[]] => ['ip', ['netns', 'exec', name, ...program]]
+    inside(() => setTxChecksumOffload(PEER, peerChecksumOffload))
     return {
       interface: name,
       mac: formatMac(queryLink(name).mac),
       namespace: name,
       peer: PEER,
-      peerMac: inNamespace(name, () => formatMac(queryLink(PEER).mac)),
+      peerMac: inside(() => formatMac(queryLink(PEER).mac)),
       queues,
-      inside: (body) => inNamespace(name, body),
+      inside,
       command,
-      run: (...program) =>
-        execFileSync(...command(...program), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
+      run,
       remove,
       [Symbol.dispose]: remove,
     }

@@ -4,12 +4,17 @@ import { foreign } from '../ffi/foreign.ts'
 
 export const PROT_READ = 1
 export const PROT_WRITE = 2
+export const PROT_EXEC = 4
 export const MAP_SHARED = 0x01
 export const MAP_PRIVATE = 0x02
+/** As MAP_SHARED, and flags that the file does not support are refused with EOPNOTSUPP instead of being ignored. */
+export const MAP_SHARED_VALIDATE = 0x03
 export const MAP_FIXED = 0x10
 export const MAP_ANONYMOUS = 0x20
 /** Fault the pages in at once: a ring must not fault in the middle of a burst. */
 export const MAP_POPULATE = 0x8000
+/** Of a DAX file: metadata is durable before a page can be written to. */
+export const MAP_SYNC = 0x80000
 
 /** Bytes mapped from a descriptor. Views over `buffer` must be gone before `unmap`. */
 export interface Mapping {

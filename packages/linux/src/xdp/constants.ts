@@ -15,6 +15,17 @@ export const XDP_OPTIONS = 8
 /** Since 6.18: how many TX descriptors one system call may work off (32 without it). */
 export const XDP_MAX_TX_SKB_BUDGET = 9
 
+/** Flags of a UMEM, since Linux 6.8: frames may bear metadata before what is transmitted; the kernel sums in software. */
+export const XDP_UMEM_TX_SW_CSUM = 1 << 1
+export const XDP_UMEM_TX_METADATA_LEN = 1 << 2
+
+/** An option of a TX descriptor: its frame bears metadata. */
+export const XDP_TX_METADATA = 1 << 1
+/** Flags of `struct xsk_tx_metadata`, its first eight bytes. */
+export const XDP_TXMD_FLAGS_CHECKSUM = 1 << 1
+/** Bytes of that structure: flags u64, checksum start u16, its offset u16, four unused, launch time u64. */
+export const XDP_TX_METADATA_BYTES = 24
+
 /** Flags of the bind address. */
 export const XDP_COPY = 1 << 1
 export const XDP_ZEROCOPY = 1 << 2

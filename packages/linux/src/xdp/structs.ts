@@ -29,18 +29,27 @@ export function decodeRingOffsets(bytes: Uint8Array): XdpRingOffsets {
   return { rx: ring(0), tx: ring(32), fill: ring(64), completion: ring(96) }
 }
 
-/** Encodes `struct xdp_umem_reg` as far as every kernel with AF_XDP headroom and flags knows it. */
-export function encodeUmemRegistration(
-  address: number,
-  byteLength: number,
-  chunkSize: number,
-  headroom: number,
-): Uint8Array {
+export interface UmemRegistration {
+  readonly address: number
+  readonly byteLength: number
+  readonly chunkSize: number
+  readonly headroom: number
+  /** `XDP_UMEM_*`; kernels before 6.8 refuse any that stand here. */
+  readonly flags?: number
+  /** Bytes of metadata before what is transmitted, a multiple of 8. */
+  readonly metadataBytes?: number
+}
+
+/** Encodes `struct xdp_umem_reg`. */
+export function encodeUmemRegistration(registration: UmemRegistration): Uint8Array {
+  const { address, byteLength, chunkSize, headroom, flags = 0, metadataBytes = 0 } = registration
   const view = new DataView(new ArrayBuffer(32))
   view.setBigUint64(0, BigInt(address), true)
   view.setBigUint64(8, BigInt(byteLength), true)
   view.setUint32(16, chunkSize, true)
   view.setUint32(20, headroom, true)
+  view.setUint32(24, flags, true)
+  view.setUint32(28, metadataBytes, true)
   return new Uint8Array(view.buffer)
 }
 
