@@ -8,7 +8,7 @@ import {
   ParakernelError,
   SEGMENT_ANY,
 } from '@parakernel/hal'
-import { RSS_KEY_BYTES } from './steering/toeplitz.ts'
+import { DEFAULT_RSS_KEY, RSS_KEY_BYTES } from './steering/toeplitz.ts'
 
 /** One emulated NIC. Everything is optional; the defaults make a full-featured NIC on an ideal link. */
 export interface NicOptions {
@@ -199,6 +199,7 @@ export function capabilitiesOf(options: ResolvedNicOptions, sharedClock: boolean
     ringSize: options.ringSize,
     steering: options.steering,
     rss: options.rss ? 'toeplitz' : 'none',
+    ...(options.rss && { rssKey: Buffer.from(options.rssKey ?? DEFAULT_RSS_KEY).toString('hex') }),
     receiveFilter: options.receiveFilter,
     attach: sharedClock ? 'worker' : 'thread',
     regions: ['plain', 'memfd'],

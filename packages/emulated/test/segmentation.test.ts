@@ -98,6 +98,23 @@ describe('segmentation on transmit', () => {
     )
   })
 
+  it('into more packets than a ring with flow control ever holds waits for the ring to be empty, and counts the rest', async () => {
+    await using lab = new Lab()
+    const sender = lab.station()
+    const receiver = lab.station({ ringSize: 4, flowControl: true })
+    const spec = { from: sender.nic.mac, to: receiver.nic.mac, payload: payloadOf(6000), protocol: 'tcp' } as const
+    const built = build(spec)
+    const wanted = {
+      ...{ flags: SEGMENT_TCP4 | CHECKSUM_WANTED, checksumStart: built.transport, checksumOffset: 16 },
+      ...{ segmentSize: 1000, headerLength: built.headers, cuts: [1500, 1500, 1500, 1500] },
+    }
+    expect(sender.send(built.bytes, wanted)).toBeGreaterThan(0)
+    expect(sender.send(built.bytes, wanted)).toBe(0)
+    expect(receiver.receive()).toHaveLength(4)
+    expect(sender.send(built.bytes, wanted)).toBeGreaterThan(0)
+    expect(receiver.nic.statistics().rxDroppedRingFull).toBe(4)
+  })
+
   it('takes the tag out of every segment for a receiver that wants that', async () => {
     await using lab = new Lab()
     const [sender, receiver] = [lab.station(), lab.station()]

@@ -2,13 +2,12 @@ import { threadId } from 'node:worker_threads'
 import {
   type AttachContext,
   type Clock,
-  ControlBlock,
+  type ControlBlock,
   checkPacket,
   END_OF_PACKET,
   type FramePool,
   GRANT_ATTACHED,
   GRANT_DETACHED,
-  GRANT_FREE,
   type NetBurst,
   type NetCapabilities,
   NetCounters,
@@ -22,6 +21,7 @@ import {
   TX_DROPPED,
   TX_PACKETS,
   TX_RING_FULL,
+  takeControl,
   type WakeSource,
   WakeWord,
 } from '@parakernel/hal'
@@ -65,13 +65,7 @@ export class EmulatedQueue implements NetQueue {
     if (pool.window.region.buffer.byteLength !== window.region.buffer.byteLength || pool.base !== window.byteOffset) {
       throw new ParakernelError('EINVAL', 'the pool is not over the window that was granted', { subject })
     }
-    this.control = new ControlBlock(grant.control)
-    if (!this.control.transition(GRANT_FREE, GRANT_ATTACHED)) {
-      throw new ParakernelError('ESTALE', 'the grant is over, or somebody has attached it', {
-        subject,
-        remedy: 'Ask the device for a new one',
-      })
-    }
+    this.control = takeControl(grant.control, subject)
     this.grant = grant
     this.pool = pool
     this.capabilities = grant.capabilities

@@ -106,14 +106,19 @@ export class RingProducer {
     this.#consumed = words[header + CONSUMED]
   }
 
-  /** Whether `packets` more records of `bytes` data bytes in all would fit, however they fall. */
+  /**
+   * Whether `packets` more records of `bytes` data bytes in all would fit, however they fall. More than the ring ever holds wait for
+   * it to be empty, and no longer.
+   */
   fits(packets: number, bytes: number): boolean {
     // Each record is padded by at most 15 bytes, and at most one skip wastes less than one record.
     const worst = bytes + packets * (RECORD_BYTES + 15)
     const longest = packets === 1 ? worst : worst - (packets - 1) * RECORD_BYTES
-    if (this.#has(packets, worst + longest)) return true
+    const most = Math.min(packets, this.#limit)
+    const room = Math.min(worst + longest, this.#size)
+    if (this.#has(most, room)) return true
     this.#look()
-    return this.#has(packets, worst + longest)
+    return this.#has(most, room)
   }
 
   /** Byte address of a record with room for `length` bytes of packet behind its metadata; -1 when the ring is full. */
