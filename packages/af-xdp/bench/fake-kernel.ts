@@ -42,7 +42,7 @@ export class FakeKernel {
       device: 'fake',
       queue: 0,
       window,
-      capabilities: afXdpCapabilities(1500, RING),
+      capabilities: afXdpCapabilities({ mtu: 1500, ringSize: RING, computes: false, partialChecksums: 'never' }),
       control: control.buffer,
       counters: countersBuffer(NET_COUNTERS),
       transport: {
@@ -51,6 +51,7 @@ export class FakeKernel {
         descriptor: createEventFd(),
         placeholder,
         ringSize: RING,
+        metadataBytes: 0,
         ...rings,
         filter: { address: mmap(0, length, MAP_SHARED | MAP_ANONYMOUS, -1, 0, 'filter'), length, ...nobody },
         retirement: new SharedArrayBuffer(RETIREMENT_BYTES),

@@ -3,10 +3,10 @@
  * second AF_XDP socket in its own namespace and thread. Needs two free cores.
  */
 import { Worker } from 'node:worker_threads'
-import { createPlainWindow, FramePool, MonotonicClock, NetBurst, type NetQueue } from '@parakernel/hal'
+import { CHECKSUM_WANTED, createPlainWindow, FramePool, MonotonicClock, NetBurst, type NetQueue } from '@parakernel/hal'
 import { createVethPair, probeLab, type VethPair } from '@parakernel/linux'
 import { benchCases } from '@parakernel/tool-bench'
-import { AfXdpDevice, backend } from '../src/index.ts'
+import { AfXdpDevice, type AfXdpOptions, backend } from '../src/index.ts'
 
 const WARM_UP_MS = 700
 const MEASURE_MS = 2500
@@ -76,7 +76,8 @@ function dropped(device: AfXdpDevice): number {
 
 function transmitOnly(queue: NetQueue, length: number): () => number {
   const { pool } = queue
-  const burst = new NetBurst(BURST)
+  const burst = new NetBurst(BURST, queue.capabilities.columns)
+  const asks = queue.capabilities.checksum.computes
   return () => {
     burst.count = 0
     while (burst.count < burst.capacity) {
@@ -86,6 +87,11 @@ function transmitOnly(queue: NetQueue, length: number): () => number {
       pool.view.setInt16(pool.address(frame) + pool.headroom + 4, -1)
       pool.view.setUint16(pool.address(frame) + pool.headroom + 12, 0x88b5)
       burst.push(frame, pool.headroom, length)
+      if (!asks) continue
+      const i = burst.count - 1
+      burst.flags[i] |= CHECKSUM_WANTED
+      burst.checksumStart[i] = 34
+      burst.checksumOffset[i] = 6
     }
     const sent = queue.transmit(burst)
     for (let i = sent; i < burst.count; i++) pool.release(burst.frame[i])
@@ -124,9 +130,13 @@ async function startFarEnd(pair: VethPair, flood: boolean): Promise<() => Promis
   }
 }
 
-async function run(far: 'none' | 'sink' | 'flood', rounds: (queue: NetQueue) => () => number) {
+async function run(
+  far: 'none' | 'sink' | 'flood',
+  rounds: (queue: NetQueue) => () => number,
+  options: Partial<AfXdpOptions> = {},
+) {
   const pair = createVethPair({ label: 'bnch' })
-  const device = (await backend.open({ interface: pair.interface, take: 'all' }, { clock })) as AfXdpDevice
+  const device = (await backend.open({ interface: pair.interface, take: 'all', ...options }, { clock })) as AfXdpDevice
   const window = createPlainWindow(8192)
   const queue = backend.attach(device.grant(0, window), { pool: new FramePool(window), clock })
   const stop = far === 'none' ? async () => {} : await startFarEnd(pair, far === 'flood')
@@ -154,6 +164,10 @@ await benchCases(
   {
     'transmit 64 B, peer kernel drops': () => run('none', (queue) => transmitOnly(queue, 64)),
     'transmit 1500 B, peer kernel drops': () => run('none', (queue) => transmitOnly(queue, 1500)),
+    'transmit 1500 B, checksums left to the driver': () =>
+      run('none', (queue) => transmitOnly(queue, 1500), { transmitChecksum: 'metadata' }),
+    'transmit 1500 B, the kernel sums': () =>
+      run('none', (queue) => transmitOnly(queue, 1500), { transmitChecksum: 'kernel' }),
     'transmit 64 B to an AF_XDP peer': () => run('sink', (queue) => transmitOnly(queue, 64)),
     'receive 64 B from an AF_XDP peer': () => run('flood', receiveOnly),
     'forward 64 B back to an AF_XDP peer': () => run('flood', forward),

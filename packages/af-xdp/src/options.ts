@@ -1,5 +1,15 @@
 import type { OptionSpecs } from '@parakernel/hal'
 
+/**
+ * Who computes transport checksums of what is transmitted:
+ *
+ * - `none`: the libOS.
+ * - `metadata`: the driver, asked by metadata before the packet; the kernel where the driver cannot. A veth leaves it undone,
+ *   as for packets of the kernel itself: its peer gets a partial checksum.
+ * - `kernel`: asked in the same way, the kernel computes it before the driver sees the packet.
+ */
+export type TransmitChecksum = 'none' | 'metadata' | 'kernel'
+
 export interface AfXdpOptions {
   /** Network interface of this namespace. */
   readonly interface: string
@@ -17,6 +27,8 @@ export interface AfXdpOptions {
   readonly ringSize?: number
   /** Demands the driver's zero-copy mode. Default false: copy mode, which every interface has. */
   readonly zeroCopy?: boolean
+  /** Who computes transport checksums of what is transmitted (see `TransmitChecksum`). */
+  readonly transmitChecksum?: TransmitChecksum
   /** Uses the program that another process attached, and one of the queues that it left free. Default false. */
   readonly join?: boolean
 }
@@ -49,5 +61,11 @@ export const optionSpecs: OptionSpecs = {
     max: 32_768,
   },
   zeroCopy: { type: 'boolean', description: "demand the driver's zero-copy mode", default: false },
+  transmitChecksum: {
+    type: 'string',
+    description: 'who computes transport checksums: the libOS, the driver, or the kernel',
+    values: ['none', 'metadata', 'kernel'],
+    default: 'none',
+  },
   join: { type: 'boolean', description: 'use the program that another process attached', default: false },
 }

@@ -37,6 +37,8 @@ export interface XdpTransport {
   readonly placeholder: number
   /** Entries of each of the four rings; a power of two. */
   readonly ringSize: number
+  /** Bytes before each packet that are the kernel's, for metadata; 0 without it. */
+  readonly metadataBytes: number
   readonly rx: MappedRing
   readonly tx: MappedRing
   readonly fill: MappedRing

@@ -40,7 +40,7 @@ function programAndFilter(options: TakeOptions, queues = QUEUES) {
   const map = createBpfMap({ type: BPF_MAP_TYPE_XSKMAP, valueSize: 4, entries: queues, name: 'pk_test' })
   const filter = createFilterMap(queues)
   const maps = { sockets: map, filter, queues }
-  const code = xdpProgram(parseTakeRules(options, 'test'), maps, XDP_DROP)
+  const code = xdpProgram(parseTakeRules(options, 'test'), maps, new Map(), XDP_DROP)
   const descriptor = loadBpfProgram({ type: BPF_PROG_TYPE_XDP, code, name: 'pk_test' })
   open.push(map, filter, descriptor)
   const mapping = mapDescriptor(filter, 0, filterTableBytes(queues), 'test')

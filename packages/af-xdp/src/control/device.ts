@@ -1,6 +1,8 @@
 import {
   type BackendContext,
   ControlBlock,
+  checkFilter,
+  type FilterExpression,
   type FrameWindow,
   formatMac,
   GRANT_ATTACHED,
@@ -19,20 +21,28 @@ import {
   type SteeringRule,
   sumCounters,
 } from '@parakernel/hal'
-import { type LinkState, queryLink } from '@parakernel/linux'
+import {
+  driverName,
+  type LinkState,
+  type LinkWatch,
+  linkEvents,
+  publishLink,
+  queryLink,
+  wakeHolder,
+  watchLink,
+} from '@parakernel/linux'
 import { LEDGER_BYTES, Ledger } from '../ledger.ts'
 import type { AfXdpOptions } from '../options.ts'
 import { isAcknowledged, isOpen, RETIREMENT_BYTES, retire } from '../retire.ts'
 import { parseTakeRules, type TakeOptions } from '../steering/take-rules.ts'
 import type { XdpTransport } from '../transport.ts'
-import { afXdpCapabilities } from './capabilities.ts'
+import { afXdpCapabilities, partialChecksumsOf } from './capabilities.ts'
 import { checkOptions } from './check-options.ts'
 import { DescriptorSlots } from './descriptor-slots.ts'
 import { openFreedQueue } from './free-queue.ts'
 import { attachProgram, type InterfaceProgram, joinProgram, type XdpMode } from './interface-program.ts'
-import { linkEvents, publishLink, wakeHolder } from './link-events.ts'
-import { type LinkWatch, watchLink } from './link-watch.ts'
 import type { QueueSocket } from './queue-socket.ts'
+import { checkTransmitChecksum, UMEM_METADATA } from './transmit-metadata.ts'
 import { checkWindow } from './window-check.ts'
 
 interface ActiveGrant {
@@ -79,6 +89,7 @@ export class AfXdpDevice implements NetDevice {
   constructor(options: AfXdpOptions, context: BackendContext, module: string) {
     const link = queryLink(options.interface)
     const { queues, ringSize } = checkOptions(options, link)
+    checkTransmitChecksum(options, link.name)
     this.name = link.name
     this.#module = module
     this.#options = options
@@ -99,7 +110,12 @@ export class AfXdpDevice implements NetDevice {
     this.queues = Math.min(queues, this.#program.queues)
     this.#counters = Array.from({ length: this.queues }, () => new NetCounters())
     this.mode = this.#program.mode
-    this.capabilities = afXdpCapabilities(link.mtu, ringSize)
+    this.capabilities = afXdpCapabilities({
+      mtu: link.mtu,
+      ringSize,
+      computes: (options.transmitChecksum ?? 'none') !== 'none',
+      partialChecksums: partialChecksumsOf(driverName(link.name), this.mode),
+    })
     if (options.join) this.#joinTimer = setInterval(() => this.#checkJoinedProgram(), JOINED_CHECK_MS).unref()
   }
 
@@ -151,6 +167,7 @@ export class AfXdpDevice implements NetDevice {
     // First no more frames, of groups for other queues neither; then a holder that sleeps on the socket must let go of it.
     this.#program.drop(grant.queue)
     this.#program.filter.clear(grant.queue)
+    if (this.#program.own) this.#program.setPacketFilter(grant.queue, undefined)
     wakeHolder(grant.window)
     retire(active.grant)
     // A holder that has not let go may still look: what it sees is empty memory, and its descriptor stays a placeholder.
@@ -166,6 +183,12 @@ export class AfXdpDevice implements NetDevice {
   }
 
   clearSteering(): void {}
+
+  setPacketFilter(queue: number, expression: FilterExpression | undefined): void {
+    if (this.#counters[queue] === undefined) throw this.#noSuchQueue(queue)
+    if (expression !== undefined) checkFilter(expression)
+    this.#program.setPacketFilter(queue, expression)
+  }
 
   /** Replaces what the interface's program takes from the kernel. Throws EINVAL as opening does, EPERM after joining. */
   take(options: TakeOptions): void {
@@ -219,6 +242,7 @@ export class AfXdpDevice implements NetDevice {
         window,
         ringSize: this.capabilities.ringSize,
         zeroCopy: this.#options.zeroCopy ?? false,
+        transmitChecksum: this.#options.transmitChecksum ?? 'none',
       },
       this.#slots.has(queue) ? RELEASE_PATIENCE_MS : STRANGER_PATIENCE_MS,
     )
@@ -244,6 +268,7 @@ export class AfXdpDevice implements NetDevice {
         descriptor: slot,
         placeholder: this.#slots.placeholder,
         ringSize: this.capabilities.ringSize,
+        metadataBytes: UMEM_METADATA[this.#options.transmitChecksum ?? 'none'].metadataBytes,
         rx: socket.rx,
         tx: socket.tx,
         fill: socket.fill,

@@ -1,4 +1,4 @@
-import { ParakernelError } from '@parakernel/hal'
+import { type FilterExpression, ParakernelError } from '@parakernel/hal'
 import {
   BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_XSKMAP,
@@ -22,7 +22,7 @@ import {
   XDP_FLAGS_SKB_MODE,
 } from '@parakernel/linux'
 import type { TakeRules } from '../steering/take-rules.ts'
-import { xdpProgram } from '../steering/xdp-program.ts'
+import { type PacketFilters, xdpProgram } from '../steering/xdp-program.ts'
 import { attachError, isModeProblem, refusal } from './attach-error.ts'
 import { createFilterMap, FILTER_MAP_NAME, InterfaceFilter } from './interface-filter.ts'
 
@@ -47,12 +47,23 @@ export class InterfaceProgram {
   readonly filter: InterfaceFilter
   readonly #subject: string
   readonly #descriptors: Descriptors
+  /** Those that the program was made of; undefined for a program of another process. */
+  #rules: TakeRules | undefined
+  #packetFilters: PacketFilters = new Map()
 
-  constructor(subject: string, mode: XdpMode, queues: number, filter: InterfaceFilter, descriptors: Descriptors) {
+  constructor(
+    subject: string,
+    mode: XdpMode,
+    queues: number,
+    filter: InterfaceFilter,
+    rules: TakeRules | undefined,
+    descriptors: Descriptors,
+  ) {
     this.#subject = subject
     this.mode = mode
     this.queues = queues
     this.filter = filter
+    this.#rules = rules
     this.#descriptors = descriptors
   }
 
@@ -74,18 +85,33 @@ export class InterfaceProgram {
 
   /** Replaces the rules at one stroke. Throws EPERM after joining. */
   replace(rules: TakeRules): void {
+    this.#load(rules, this.#packetFilters)
+    this.#rules = rules
+    this.filter.setGroups(rules.groups)
+  }
+
+  /** Replaces the packet filter of a queue at one stroke. Throws EPERM after joining, EINVAL when the verifier refuses it. */
+  setPacketFilter(queue: number, expression: FilterExpression | undefined): void {
+    if (expression === undefined && !this.#packetFilters.has(queue)) return
+    const filters = new Map(this.#packetFilters)
+    if (expression === undefined) filters.delete(queue)
+    else filters.set(queue, expression)
+    this.#load(this.#rules, filters)
+    this.#packetFilters = filters
+  }
+
+  #load(rules: TakeRules | undefined, packetFilters: PacketFilters): void {
     const { sockets, filterMap, link } = this.#descriptors
-    if (!this.own) {
+    if (!this.own || rules === undefined) {
       throw new ParakernelError('EPERM', 'the rules belong to the process that attached the program', {
         subject: this.#subject,
         remedy: 'Change them there',
       })
     }
-    const replacement = load(rules, sockets, filterMap, this.queues)
+    const replacement = load(rules, packetFilters, sockets, filterMap, this.queues)
     const errno = updateBpfLink(link, replacement) < 0 ? foreign().errno() : 0
     closeDescriptors(replacement)
     if (errno !== 0) throw systemError(errno, { call: 'bpf(LINK_UPDATE)', subject: this.#subject })
-    this.filter.setGroups(rules.groups)
   }
 
   /** Whether a holder may still look at the filter: see `InterfaceFilter.close`. */
@@ -118,7 +144,7 @@ export function attachProgram(
     filter = new InterfaceFilter(filterMap, link, queues)
     filter.setOwnAddress(link.mac)
     filter.setGroups(rules.groups)
-    program = load(rules, sockets, filterMap, queues)
+    program = load(rules, new Map(), sockets, filterMap, queues)
     let attached: XdpMode = mode === 'skb' ? 'skb' : 'native'
     let descriptor = createBpfLink(program, link.index, BPF_XDP, flagsOf(attached))
     let errno = descriptor < 0 ? foreign().errno() : 0
@@ -129,7 +155,7 @@ export function attachProgram(
       errno = descriptor < 0 ? foreign().errno() : 0
     }
     if (descriptor < 0) throw attachError(errno, subject)
-    return new InterfaceProgram(subject, attached, queues, filter, { sockets, filterMap, link: descriptor })
+    return new InterfaceProgram(subject, attached, queues, filter, rules, { sockets, filterMap, link: descriptor })
   } catch (error) {
     filter?.close(false)
     closeDescriptors(sockets, filterMap)
@@ -175,15 +201,15 @@ export function joinProgram(link: LinkState): InterfaceProgram {
     if (sockets < 0 || filterMap < 0) throw nothing('the XDP program that is attached is not one of parakernel')
     const filter = new InterfaceFilter(filterMap, link, queues)
     const mode = link.xdpMode === 'skb' ? 'skb' : 'native'
-    return new InterfaceProgram(subject, mode, queues, filter, { sockets, filterMap, link: -1 })
+    return new InterfaceProgram(subject, mode, queues, filter, undefined, { sockets, filterMap, link: -1 })
   } catch (error) {
     closeDescriptors(sockets, filterMap)
     throw error
   }
 }
 
-function load(rules: TakeRules, sockets: number, filter: number, queues: number): number {
-  const code = xdpProgram(rules, { sockets, filter, queues })
+function load(rules: TakeRules, packetFilters: PacketFilters, sockets: number, filter: number, queues: number): number {
+  const code = xdpProgram(rules, { sockets, filter, queues }, packetFilters)
   return loadBpfProgram({ type: BPF_PROG_TYPE_XDP, code, name: PROGRAM_NAME })
 }
 

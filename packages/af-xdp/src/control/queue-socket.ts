@@ -45,7 +45,9 @@ import {
   XDP_USE_NEED_WAKEUP,
   XDP_ZEROCOPY,
 } from '@parakernel/linux'
+import type { TransmitChecksum } from '../options.ts'
 import type { MappedRing } from '../transport.ts'
+import { UMEM_METADATA } from './transmit-metadata.ts'
 
 export interface QueueSocketOptions {
   readonly interfaceName: string
@@ -54,6 +56,7 @@ export interface QueueSocketOptions {
   readonly window: FrameWindow
   readonly ringSize: number
   readonly zeroCopy: boolean
+  readonly transmitChecksum: TransmitChecksum
 }
 
 export interface QueueSocket {
@@ -74,7 +77,7 @@ const SEND_BUFFER_BYTES = 16 << 20
  * that name the queue and the remedy; everything that was opened is closed again then.
  */
 export function openQueueSocket(options: QueueSocketOptions): QueueSocket {
-  const { interfaceName, interfaceIndex, queue, window, ringSize, zeroCopy } = options
+  const { interfaceName, interfaceIndex, queue, window, ringSize, zeroCopy, transmitChecksum } = options
   const subject = `${interfaceName} queue ${queue}`
   const descriptor = calls().socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0)
   if (descriptor < 0) throw socketError(foreign().errno(), subject)
@@ -89,9 +92,14 @@ export function openQueueSocket(options: QueueSocketOptions): QueueSocket {
     }
 
     const bytes = window.frameSize * window.frameCount
-    const headroom = window.headroom - XDP_PACKET_HEADROOM
-    const address = regionAddress(window.region) + window.byteOffset
-    const errno = option(XDP_UMEM_REG, encodeUmemRegistration(address, bytes, window.frameSize, headroom))
+    const umem = encodeUmemRegistration({
+      address: regionAddress(window.region) + window.byteOffset,
+      byteLength: bytes,
+      chunkSize: window.frameSize,
+      headroom: window.headroom - XDP_PACKET_HEADROOM,
+      ...UMEM_METADATA[transmitChecksum],
+    })
+    const errno = option(XDP_UMEM_REG, umem)
     if (errno !== 0) throw umemError(errno, subject, bytes)
 
     const size = Uint32Array.of(ringSize)

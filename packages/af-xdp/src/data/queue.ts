@@ -1,17 +1,16 @@
 import {
   type AttachContext,
-  ControlBlock,
+  type ControlBlock,
   type FramePool,
   GRANT_ATTACHED,
   GRANT_DETACHED,
-  GRANT_FREE,
   type NetBurst,
   type NetCapabilities,
   NetCounters,
   type NetQueue,
   type NetQueueGrant,
-  ParakernelError,
   type ReceiveFilter,
+  takeControl,
   type WakeSource,
 } from '@parakernel/hal'
 import { ETHERNET_HEADER } from '../ethernet.ts'
@@ -46,13 +45,7 @@ export class AfXdpQueue implements NetQueue {
   /** Throws ESTALE for a grant that is in use or over, ENOTSUP in another process, EINVAL for a pool of another window. */
   constructor(grant: NetQueueGrant<XdpTransport>, { pool }: AttachContext) {
     checkGrant(grant, pool)
-    this.control = new ControlBlock(grant.control)
-    if (!this.control.transition(GRANT_FREE, GRANT_ATTACHED)) {
-      throw new ParakernelError('ESTALE', 'the grant is in use, or was given back or taken away', {
-        subject: `${grant.device} queue ${grant.queue}`,
-        remedy: 'Ask the device for a new grant',
-      })
-    }
+    this.control = takeControl(grant.control, `${grant.device} queue ${grant.queue}`)
     this.grant = grant
     this.pool = pool
     this.capabilities = grant.capabilities

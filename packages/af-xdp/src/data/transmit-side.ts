@@ -1,4 +1,5 @@
 import {
+  CHECKSUM_WANTED,
   checkPacket,
   END_OF_PACKET,
   type FramePool,
@@ -15,10 +16,13 @@ import {
   TX_TOO_LONG,
   WAKE_UPS,
 } from '@parakernel/hal'
-import { calls, MSG_DONTWAIT, XDP_RING_NEED_WAKEUP } from '@parakernel/linux'
+import { calls, MSG_DONTWAIT, XDP_RING_NEED_WAKEUP, XDP_TX_METADATA, XDP_TXMD_FLAGS_CHECKSUM } from '@parakernel/linux'
 import { ETHERNET_HEADER } from '../ethernet.ts'
 import type { XdpTransport } from '../transport.ts'
 import { type RingView, viewRing } from './ring-view.ts'
+
+/** Flags of a packet whose checksum is asked for, and nothing else. */
+const PLAIN_WANTED = END_OF_PACKET | CHECKSUM_WANTED
 
 /** System calls that one kick may make: each takes what the kernel's budget allows, or it makes no progress. */
 const MAX_KICKS = 8
@@ -44,6 +48,8 @@ export class TransmitSide {
   readonly #mask: number
   readonly #shift: number
   readonly #descriptor: number
+  /** Bytes before each packet that the kernel reads as metadata, or 0. */
+  readonly #metadata: number
   readonly #sendto = calls().sendto
   #at = 0
   #completionAt = 0
@@ -62,6 +68,7 @@ export class TransmitSide {
     this.#mask = transport.ringSize - 1
     this.#shift = Math.log2(window.frameSize)
     this.#descriptor = transport.descriptor
+    this.#metadata = transport.metadataBytes
   }
 
   /** As `NetQueue.transmit`, with the longest packet that the interface takes at present. */
@@ -74,6 +81,7 @@ export class TransmitSide {
     const mask = this.#mask
     const shift = this.#shift
     const { frameSize } = pool
+    const metadata = this.#metadata
     // The completion ring is as long as this one, so it cannot overflow either.
     let room = this.#ringSize - this.inFlight
     let at = this.#at
@@ -84,9 +92,10 @@ export class TransmitSide {
       const from = offset[i]
       const size = length[i]
       // What nearly every packet is; the rest takes the long way.
+      const asks = flags[i] === PLAIN_WANTED
       const plain =
-        flags[i] === END_OF_PACKET &&
-        from >= 0 &&
+        (flags[i] === END_OF_PACKET || (asks && this.#sums(burst, i))) &&
+        from >= metadata &&
         size >= ETHERNET_HEADER &&
         size <= maxPacket &&
         from + size <= frameSize &&
@@ -103,6 +112,7 @@ export class TransmitSide {
       const descriptor = (at & mask) << 2
       entries[descriptor] = (f << shift) | from
       entries[descriptor + 2] = size
+      entries[descriptor + 3] = asks ? this.#ask(burst, i) : 0
       pool.lend(f, from, size)
       sending[f]++
       bytes += size
@@ -124,6 +134,24 @@ export class TransmitSide {
     return i - start
   }
 
+  /** Whether the checksum that a packet asks for can be: the device computes, and the field lies in the packet. */
+  #sums({ checksumStart, checksumOffset, length }: NetBurst, i: number): boolean {
+    const start = checksumStart[i]
+    const offset = checksumOffset[i]
+    return this.#metadata > 0 && start >= 0 && offset >= 0 && start + offset + 2 <= length[i]
+  }
+
+  /** Writes before the packet where its checksum starts and belongs; returns the descriptor's options. */
+  #ask(burst: NetBurst, i: number): number {
+    const { view } = this.#pool
+    const at = this.#pool.address(burst.frame[i]) + burst.offset[i] - this.#metadata
+    view.setInt32(at, XDP_TXMD_FLAGS_CHECKSUM, true)
+    view.setInt32(at + 4, 0, true)
+    view.setInt16(at + 8, burst.checksumStart[i], true)
+    view.setInt16(at + 10, burst.checksumOffset[i], true)
+    return XDP_TX_METADATA
+  }
+
   /** A packet that is not plainly good: refuses it and returns its entries, or returns 0 if it may be sent after all. */
   #examine(burst: NetBurst, i: number, maxPacket: number): number {
     const n = packetEntries(burst, i)
@@ -132,7 +160,7 @@ export class TransmitSide {
     // Less than a header is no Ethernet frame.
     if (
       reason !== TX_INVALID_DESCRIPTORS &&
-      (this.#posted[burst.frame[i]] === 1 || burst.length[i] < ETHERNET_HEADER)
+      (this.#posted[burst.frame[i]] === 1 || burst.length[i] < ETHERNET_HEADER || burst.offset[i] < this.#metadata)
     ) {
       reason = TX_INVALID_DESCRIPTORS
     }

@@ -1,3 +1,4 @@
+import type { FilterExpression } from '@parakernel/hal'
 import {
   BPF_FUNC_REDIRECT_MAP,
   BpfAssembler,
@@ -12,8 +13,11 @@ import {
   R8,
   R9,
   type Register,
+  XDP_DROP,
   XDP_PASS,
 } from '@parakernel/linux'
+import { emitFilters } from '../filter/compile.ts'
+import { DATA, DATA_END } from '../filter/frame.ts'
 import {
   allGroupsMask,
   bankCount,
@@ -55,36 +59,65 @@ export interface ProgramMaps {
  * - a frame that the rules name, if it is addressed to the interface, to all, or to a group that the rules list, or if a
  *   holder is promiscuous. What only this condition keeps out is counted.
  *
+ * Of what it takes, a queue's packet filter drops what does not match.
+ *
  * Through the program R6 is the context, R2 the packet, R3 its end, R7 the network header, R5 what is compared, and R9
  * whether the destination address lets the frame pass.
  */
-export function xdpProgram(rules: TakeRules, maps: ProgramMaps, withoutSocket = XDP_PASS): Uint8Array {
+export function xdpProgram(
+  rules: TakeRules,
+  maps: ProgramMaps,
+  filters: PacketFilters = new Map(),
+  withoutSocket = XDP_PASS,
+): Uint8Array {
   const code = new BpfAssembler().mov(R6, R1).load(32, R2, R6, MD_DATA).load(32, R3, R6, MD_DATA_END)
   within(code, R2, 14)
   matchDestination(code, rules, maps)
   code.label('rules')
   if (!rules.all) matchRules(code, rules)
+  code.label('named').jumpIf(R9, 'eq', 0, 'left-out').label('take')
+  if (filters.size > 0) filterPackets(code, filters, maps)
   code
-    .label('named')
-    .jumpIf(R9, 'eq', 0, 'left-out')
-    .label('take')
     .loadMap(R1, maps.sockets)
     .load(32, R2, R6, MD_RX_QUEUE)
     .mov(R3, withoutSocket)
     .call(BPF_FUNC_REDIRECT_MAP)
     .exit()
     .label('left-out')
+  countLeftOut(code, maps, 'pass')
+  code.label('pass').mov(R0, XDP_PASS).exit()
+  return code.assemble()
+}
+
+/** By queue. */
+export type PacketFilters = ReadonlyMap<number, FilterExpression>
+
+/** Drops what the filter of the frame's queue does not match, and counts it with what was left out; else goes on behind this. */
+function filterPackets(code: BpfAssembler, filters: PacketFilters, maps: ProgramMaps): void {
+  const labelled = [...filters].map(([queue, expression]) => ({ label: `queue-${queue}`, expression, queue }))
+  const choose = () => {
+    code.load(32, R1, R9, MD_RX_QUEUE)
+    for (const { queue, label } of labelled) code.jumpIf(R1, 'eq', queue, label)
+    code.jump('redirect')
+  }
+  // The filter takes R6 for itself.
+  code.mov(R9, R6).load(32, DATA_END, R6, MD_DATA_END).load(32, DATA, R6, MD_DATA)
+  emitFilters(code, labelled, choose, 'redirect', 'filtered')
+  code.label('filtered').mov(R6, R9)
+  countLeftOut(code, maps, 'drop')
+  code.label('drop').mov(R0, XDP_DROP).exit().label('redirect').mov(R6, R9)
+}
+
+/** Adds one to the count of the frame's queue, and goes on at `next`, which must stand behind this. */
+function countLeftOut(code: BpfAssembler, { filter, queues }: ProgramMaps, next: string): void {
+  code
     .load(32, R2, R6, MD_RX_QUEUE)
-    .jumpIf(R2, 'ge', maps.queues, 'pass')
+    .jumpIf(R2, 'ge', queues, next)
     .alu('lsh', R2, 3)
-    .loadMapValue(R1, maps.filter, leftOutCount(maps.queues, 0))
+    .loadMapValue(R1, filter, leftOutCount(queues, 0))
     .add(R1, R2)
     .mov(R2, 1)
     .atomicAdd(R1, 0, R2)
-    .label('pass')
-    .mov(R0, XDP_PASS)
-    .exit()
-  return code.assemble()
 }
 
 /** R1 is the destination address as the table's words have it, R4 its first four bytes, R7 the table. */
