@@ -1,0 +1,5 @@
+export { backend } from './backend.ts'
+export { TapDevice } from './control/device.ts'
+export { TapQueue } from './data/queue.ts'
+export { DEFAULT_RING_SIZE, type TapOffloads, type TapOptions } from './options.ts'
+export type { TapTransport } from './transport.ts'
