@@ -1,0 +1,7 @@
+export { blockBackend, openProcessLease } from './backend.ts'
+export { IoUringDevice } from './control/device.ts'
+export { IoUringQueue } from './data/queue.ts'
+export { LeasedDevice } from './lease/leased-device.ts'
+export * from './lease/process-lease.ts'
+export { DEFAULT_QUEUE_DEPTH, type IoUringOptions } from './options.ts'
+export type { DeallocateMethod, IoUringTransport, ZeroMethod } from './transport.ts'
