@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs'
+import { copyBytes } from '@parakernel/hal'
 
 // Words of the header, each group on a cache line of its own.
 const HEAD = 0
@@ -70,8 +71,8 @@ export class ByteRing {
   put(source: Uint8Array, start: number, length: number): void {
     const at = this.#position & this.#mask
     const first = Math.min(length, this.#bytes.length - at)
-    this.#bytes.set(source.subarray(start, start + first), at)
-    if (first < length) this.#bytes.set(source.subarray(start + first, start + length), 0)
+    copyBytes(source, start, first, this.#bytes, at)
+    if (first < length) copyBytes(source, start + first, length - first, this.#bytes, 0)
     this.#position = (this.#position + length) | 0
   }
 
