@@ -19,8 +19,13 @@ export class DatagramBurst {
   /** Byte address of the payload in the region; 8-byte aligned where the device and the headers allow. */
   readonly address: Int32Array
   readonly length: Int32Array
-  /** IPv4 address of the sender, as a signed int32 in host order: 10.0.0.1 is 0x0a000001. */
+  /** IPv4 address of the peer, as a signed int32 in host order: 10.0.0.1 is 0x0a000001. Of an IPv6 address, the last word. */
   readonly peerAddress: Int32Array
+  /**
+   * Of sockets of IPv6: the first three words of the peer's address, three for each datagram; of an IPv4 peer 0, 0, 0xffff
+   * (see `IpWords`). Unused by sockets of IPv4.
+   */
+  readonly peerUpper: Int32Array
   readonly peerPort: Int32Array
   readonly localPort: Int32Array
   readonly room: Int32Array
@@ -34,6 +39,7 @@ export class DatagramBurst {
     this.address = new Int32Array(capacity)
     this.length = new Int32Array(capacity)
     this.peerAddress = new Int32Array(capacity)
+    this.peerUpper = new Int32Array(3 * capacity)
     this.peerPort = new Int32Array(capacity)
     this.localPort = new Int32Array(capacity)
     this.room = new Int32Array(capacity)

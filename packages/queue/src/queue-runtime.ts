@@ -35,6 +35,11 @@ export interface QueueRuntime {
   waitNext(timeout?: number): Completion | undefined
   /** The friendly face of the same completions: one promise an operation, resolved also with `failed`. */
   completion(token: QueueToken): Promise<Completion>
+  /**
+   * What other faces are made of: calls `callback` with the completion, at once when it is there, otherwise out of the midst
+   * of the round in which it happens. It must not throw, and must not call a libOS: put that off with `queueMicrotask`.
+   */
+  notify(token: QueueToken, callback: (completion: Completion) => void): void
   /** Ends a pending token with ECANCELED; false when it had completed (it is still to be redeemed) or is unknown. */
   cancel(token: QueueToken): boolean
   /** Tokens issued and not redeemed. */

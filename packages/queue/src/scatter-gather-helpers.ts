@@ -31,7 +31,7 @@ export function sgaFromBytes(pool: FramePool, bytes: Uint8Array, headroom = pool
   const sga = allocateSga(pool, bytes.byteLength, headroom)
   let at = 0
   for (const { address, length } of sga.segments) {
-    pool.bytes.set(bytes.subarray(at, at + length), address)
+    pool.copyIn(address, bytes, at, length)
     at += length
   }
   return sga
@@ -46,4 +46,11 @@ export function sgaFromText(pool: FramePool, text: string, headroom = pool.headr
 export function shareSga(sga: ScatterGatherArray): ScatterGatherArray {
   for (const { frame } of sga.segments) sga.pool.retain(frame)
   return new ScatterGatherArray(sga.pool, sga.segments)
+}
+
+/** Whether bytes lie within a frame of `pool` that somebody holds: what `sendStream` may be given. */
+export function isSliceOf(pool: FramePool, frame: number, address: number, length: number): boolean {
+  if (frame >>> 0 >= pool.frameCount || pool.count(frame) === 0 || !(length >= 0)) return false
+  const start = pool.address(frame)
+  return address >= start && address + length <= start + pool.frameSize
 }

@@ -44,10 +44,16 @@ export class ScatterGatherArray {
     const out = new Uint8Array(this.byteLength)
     let at = 0
     for (const { address, length } of this.segments) {
-      out.set(this.pool.bytes.subarray(address, address + length), at)
+      this.pool.copyOut(address, length, out, at)
       at += length
     }
     return out
+  }
+
+  /** Why a libOS whose frames are those of `pool` cannot send these bytes; undefined when it can. */
+  refusalBy(pool: FramePool): string | undefined {
+    if (this.#freed) return 'the array was freed before it was pushed'
+    return this.pool === pool ? undefined : "the array is of another pool: take it from the libOS's `sgaAlloc`"
   }
 
   /** Drops the references. Calling it twice is a bug; the second call changes nothing and is counted in the pool's misuses. */

@@ -113,6 +113,16 @@ class TableRuntime implements QueueRuntime {
     return new Promise(this.#keepResolver)
   }
 
+  notify(token: QueueToken, callback: (completion: Completion) => void): void {
+    const row = this.#claimable(token)
+    if (this.#tokens.state[row] === COMPLETE) {
+      callback(this.#redeem(row))
+      return
+    }
+    if (this.#tokens.group[row] === this.#group.epoch) this.#group.dissolve()
+    this.#tokens.resolvers[row] = callback
+  }
+
   cancel(token: QueueToken): boolean {
     const row = this.#tokens.rowOf(token)
     if (row < 0 || this.#tokens.state[row] !== PENDING) return false

@@ -10,6 +10,8 @@ export class DescriptorTable {
   readonly #tokens: TokenTable
   readonly #owners: (QueueOwner | undefined)[] = [undefined]
   readonly #pending: (TokenList | undefined)[] = [undefined]
+  /** Lists of closed queues, for the next ones: numbers go round, and each would keep a list of its own otherwise. */
+  readonly #spare: TokenList[] = []
   #last = 0
   #open = 0
 
@@ -32,7 +34,7 @@ export class DescriptorTable {
     this.#last = qd
     this.#open++
     this.#owners[qd] = owner
-    this.#pending[qd] ??= new TokenList(this.#tokens)
+    this.#pending[qd] = this.#spare.pop() ?? new TokenList(this.#tokens)
     return qd as QueueDescriptor
   }
 
@@ -48,7 +50,11 @@ export class DescriptorTable {
     return this.#pending[qd] as TokenList
   }
 
+  /** The queue has no pending tokens any more. */
   forget(qd: QueueDescriptor): void {
+    const list = this.#pending[qd]
+    if (list !== undefined) this.#spare.push(list)
+    this.#pending[qd] = undefined
     this.#owners[qd] = undefined
     this.#open--
   }

@@ -1,0 +1,80 @@
+import type { FramePool } from '@parakernel/hal'
+import type { QueueRuntime } from '../queue-runtime.ts'
+import type { ScatterGatherArray } from '../scatter-gather.ts'
+import { shareSga } from '../scatter-gather-helpers.ts'
+import type { QueueDescriptor, QueueToken } from '../types.ts'
+import type { Element } from './element.ts'
+import { Fifo } from './fifo.ts'
+import { emptySga, type GiveBack, QueueNode } from './queue-node.ts'
+
+/**
+ * A queue in memory, first in, first out. What is pushed is popped as it is: the same bytes, whose frames count one reference more,
+ * nothing copied. A push completes when the element has its place in the queue, so a full one holds its producers up.
+ */
+export class MemoryQueue extends QueueNode {
+  readonly qd: QueueDescriptor
+  readonly #pool: FramePool
+  readonly #pushes = new Fifo<{ readonly token: QueueToken; readonly element: Element }>()
+
+  constructor(runtime: QueueRuntime, pool: FramePool, capacity: number) {
+    super(runtime, capacity)
+    this.#pool = pool
+    this.qd = runtime.open(this)
+  }
+
+  push(sga: ScatterGatherArray): QueueToken {
+    const token = this.runtime.issue(this.qd)
+    const refusal = sga.refusalBy(this.#pool)
+    if (refusal !== undefined) {
+      this.runtime.fail(token, 'EINVAL', refusal)
+      return token
+    }
+    const element: Element = { sga: shareSga(sga), source: undefined }
+    if (this.#pushes.size > 0 || (this.held >= this.capacity && !this.isWanted)) this.#pushes.push({ token, element })
+    else {
+      this.runtime.completePush(token, sga.byteLength)
+      this.arrive(element)
+    }
+    return token
+  }
+
+  override cancel(qd: QueueDescriptor, token: QueueToken): void {
+    const waiting = this.#pushes.drain()
+    for (const push of waiting) {
+      if (push.token === token) push.element.sga.free()
+      else this.#pushes.push(push)
+    }
+    super.cancel(qd, token)
+  }
+
+  override close(giveBack: GiveBack): void {
+    for (const { element } of this.#pushes.drain()) element.sga.free()
+    super.close(giveBack)
+  }
+
+  describe() {
+    const what = `${this.held} of ${this.capacity} elements`
+    return { operation: 'queue', runs: 'software', what, why: 'it is memory' } as const
+  }
+
+  /** What somebody wants may stand in line to be pushed. */
+  protected fetch(): void {
+    this.served()
+  }
+
+  protected override served(): void {
+    while (this.#pushes.size > 0 && (this.held < this.capacity || this.isWanted)) {
+      const { token, element } = this.#pushes.shift() as { token: QueueToken; element: Element }
+      if (!this.runtime.isPending(token)) {
+        element.sga.free()
+        continue
+      }
+      this.runtime.completePush(token, element.sga.byteLength)
+      this.arrive(element)
+    }
+  }
+
+  protected endOfQueue(): ScatterGatherArray {
+    return emptySga(this.#pool)
+  }
+}

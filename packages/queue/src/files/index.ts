@@ -1,0 +1,5 @@
+export { openFile, readFile, replaceFile, writeFile } from './open-file.ts'
+export * from './open-options.ts'
+export * from './path.ts'
+export { retryAfterSync } from './retry-after-sync.ts'
+export { StorageFile } from './storage-file.ts'
