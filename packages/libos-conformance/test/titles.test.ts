@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest'
-import { networkTitles } from '../src/index.ts'
+import { networkTitles, storageTitles } from '../src/index.ts'
 
-it('names every case differently, so that a report can be read', () => {
-  const titles = networkTitles()
+it.each([
+  ['network', networkTitles()],
+  ['storage', storageTitles()],
+])('names every case of the %s suite differently, so that a report can be read', (_, titles) => {
   expect(titles.length).toBeGreaterThanOrEqual(50)
   expect(new Set(titles).size).toBe(titles.length)
 })

@@ -1,4 +1,4 @@
-import type { NetworkLibOS } from '@parakernel/queue'
+import type { NetworkLibOS, SocketOption } from '@parakernel/queue'
 
 /** Two instances that reach each other. Their loops are driven by somebody: a started driver, guest or owner. */
 export interface NetworkLibosFixture {
@@ -7,6 +7,9 @@ export interface NetworkLibosFixture {
   /** The address of each by which the other reaches it; one of its `addresses`. */
   readonly addressOfA: string
   readonly addressOfB: string
+  /** The same in IPv6; needed unless the feature `ipv6` is missing. */
+  readonly ipv6AddressOfA?: string
+  readonly ipv6AddressOfB?: string
   /** Resolves when everything that was sent has arrived or is lost for good, on whatever clock the instances run. */
   settle(): Promise<void>
   /** Lets go of what the instances stood on: queues, devices, loops. Called after both were shut down. */
@@ -14,7 +17,22 @@ export interface NetworkLibosFixture {
 }
 
 /** What an implementation, or the network beneath it, may lack. Each needs a reason, which the skipped tests print. */
-export type NetworkFeature = 'broadcast' | 'multicast' | 'multicastLoopOff' | 'portUnreachable' | 'synchronousWait'
+export type NetworkFeature =
+  | 'broadcast'
+  | 'multicast'
+  | 'multicastLoopOff'
+  | 'portUnreachable'
+  | 'synchronousWait'
+  /** Streams at all. */
+  | 'streams'
+  /** Addresses of IPv6, and IPv4 through sockets of IPv6. */
+  | 'ipv6'
+  /** Connections of a libOS with itself. */
+  | 'ownAddress'
+  /** `sendBuffer` and `receiveBuffer` are all the room that there is between a push and the pop of its bytes. */
+  | 'exactBuffers'
+  /** `asyncClose` knows when the peer has acknowledged the end. */
+  | 'acknowledgedClose'
 
 export interface NetworkLibosConformance {
   /** Heads the suite: `host`, `net on the emulated backend`. */
@@ -31,4 +49,6 @@ export interface NetworkLibosConformance {
   /** A broadcast address that reaches the other instance. */
   readonly broadcastAddress?: string
   readonly unsupported?: Readonly<Partial<Record<NetworkFeature, string>>>
+  /** Options of the contract that stream sockets do not have here: they must be refused with ENOPROTOOPT. */
+  readonly missingStreamOptions?: readonly SocketOption[]
 }

@@ -7,5 +7,7 @@ export type Define = (title: string, body: (pair: Pair) => Promise<void> | void,
 /** A part of the contract. */
 export interface Section {
   readonly name: string
+  /** What all of its cases need. */
+  readonly needs?: readonly NetworkFeature[]
   cases(define: Define): void
 }

@@ -7,12 +7,27 @@ import { datagrams } from './datagrams.ts'
 import { fastFace } from './fast-face.ts'
 import type { NetworkFeature, NetworkLibosConformance } from './fixture.ts'
 import { groups } from './groups.ts'
+import { ipv6 } from './ipv6.ts'
 import { options } from './options.ts'
 import { Pair } from './pair.ts'
 import type { Section } from './section.ts'
+import { backpressure } from './streams/backpressure.ts'
+import { bytes } from './streams/bytes.ts'
+import { closingStreams } from './streams/closing.ts'
+import { crowd } from './streams/crowd.ts'
+import { streamFastFace } from './streams/fast-face.ts'
+import { friendlyFace } from './streams/friendly-face.ts'
+import { halfClose } from './streams/half-close.ts'
+import { ipv6Streams } from './streams/ipv6-streams.ts'
+import { listening } from './streams/listening.ts'
+import { listing } from './streams/listing.ts'
+import { misuse } from './streams/misuse.ts'
+import { opening } from './streams/opening.ts'
+import { streamOptions } from './streams/options.ts'
+import { webStreams } from './streams/web-streams.ts'
 import { synchronousWait } from './synchronous-wait.ts'
 
-/** The datagram half of the `NetworkLibOS` contract. */
+/** The `NetworkLibOS` contract: datagrams, streams, and what both have. */
 const networkSections: readonly Section[] = [
   binding,
   connecting,
@@ -23,6 +38,21 @@ const networkSections: readonly Section[] = [
   closing,
   accounting,
   synchronousWait,
+  ipv6,
+  listening,
+  opening,
+  bytes,
+  backpressure,
+  halfClose,
+  closingStreams,
+  streamOptions,
+  streamFastFace,
+  listing,
+  misuse,
+  crowd,
+  ipv6Streams,
+  friendlyFace,
+  webStreams,
 ]
 
 /** Title of every case, as a test report shows it: `binding > is undone by a failed bind`. */
@@ -35,10 +65,10 @@ export function networkTitles(): string[] {
 /** Declares the suite for one implementation. Call it in a test file. */
 export function networkLibosConformance(suite: NetworkLibosConformance): void {
   describe(`network libOS: ${suite.name}`, () => {
-    for (const { name, cases } of networkSections) {
+    for (const { name, cases, needs = [] } of networkSections) {
       describe(name, () => {
-        cases((title, body, needs) => {
-          it(title, (context) => withPair(suite, context, body, needs))
+        cases((title, body, need) => {
+          it(title, (context) => withPair(suite, context, body, need === undefined ? needs : [...needs, need]))
         })
       })
     }
@@ -50,9 +80,10 @@ async function withPair(
   suite: NetworkLibosConformance,
   context: TestContext,
   body: (pair: Pair) => Promise<void> | void,
-  needs: NetworkFeature | undefined,
+  needs: readonly NetworkFeature[],
 ): Promise<void> {
-  const reason = suite.skip ?? (needs === undefined ? undefined : suite.unsupported?.[needs])
+  const missing = needs.find((feature) => suite.unsupported?.[feature] !== undefined)
+  const reason = suite.skip ?? (missing === undefined ? undefined : suite.unsupported?.[missing])
   if (reason !== undefined) context.skip(reason)
   const pair = new Pair(suite, await suite.setup())
   try {
