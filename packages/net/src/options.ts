@@ -1,22 +1,16 @@
-import { type OptionSpecs, ParakernelError } from '@parakernel/hal'
-import type { ChecksumPolicy, NetConfig } from './config.ts'
-import { parseIpv4, parseNetwork } from './ipv4/address.ts'
-import { hostRoutes } from './ipv4/routes.ts'
+import type { OptionSpecs } from '@parakernel/hal'
+import type { NetConfig } from './config.ts'
+import { type InterfaceOptions, interfaceSpecs, readInterface } from './options/interface-options.ts'
+import { type Ipv6Options, ipv6Specs, readIpv6 } from './options/ipv6-options.ts'
+import { invalidOption, OptionReader } from './options/readers.ts'
+import { readTcpLimits, type TcpLimitOptions, tcpLimitSpecs } from './options/tcp-limits.ts'
+import { readTcp, type TcpOptions, tcpSpecs } from './options/tcp-options.ts'
 import { secureRandom, seededRandom } from './random.ts'
+import type { HandOffShare } from './stack/hand-off.ts'
 import { EPHEMERAL_FIRST, EPHEMERAL_LAST, type EphemeralRange } from './udp/ports.ts'
 
 /** Settings of the network libOS `net`. Times are in milliseconds. */
-export interface NetOptions {
-  /** The host's address and the bits of its network: `10.0.0.1/24`. */
-  readonly address: string
-  /** The default router. Without one, only the own network can be reached. */
-  readonly gateway?: string
-  /** Ethernet address, if it shall not be the device's. */
-  readonly mac?: string
-  /** 802.1Q VLAN, 1 to 4094. */
-  readonly vlanId?: number
-  /** UDP checksums by the device where it can, by software always, or none sent and all checked. */
-  readonly checksum?: ChecksumPolicy
+export interface NetOptions extends InterfaceOptions, Ipv6Options, TcpOptions, TcpLimitOptions {
   /** Makes ports, identifiers and delays repeatable. Without it they come from the host's secure generator. */
   readonly seed?: number
   /** Packets taken from a queue at a time. */
@@ -53,38 +47,14 @@ export interface NetOptions {
    * tell what the others know, see the README.
    */
   readonly siblings?: SharedArrayBuffer
+  /** By which they hand on what concerns all of them and comes to one; made by `libos.share`. */
+  readonly handOff?: HandOffShare
 }
 
 const MILLISECOND = 1e6
 const hour = 3_600_000
 
-const OCTET = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
-const IPV4 = `${OCTET}(\\.${OCTET}){3}`
-
-export const optionSpecs: OptionSpecs = {
-  address: {
-    type: 'string',
-    required: true,
-    description: 'IPv4 address with the bits of its network',
-    form: { example: '10.0.0.1/24', pattern: new RegExp(`^${IPV4}/([12]?\\d|3[0-2])$`) },
-  },
-  gateway: {
-    type: 'string',
-    description: 'Default router',
-    form: { example: '10.0.0.254', pattern: new RegExp(`^${IPV4}$`) },
-  },
-  mac: {
-    type: 'string',
-    description: "Ethernet address; the device's when absent",
-    form: { example: '02:00:00:00:00:01', pattern: /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i },
-  },
-  vlanId: { type: 'integer', min: 1, max: 4094, description: '802.1Q VLAN of all traffic' },
-  checksum: {
-    type: 'string',
-    values: ['device', 'software', 'omit'],
-    default: 'device',
-    description: 'UDP checksums: by the device where it can, always in software, or none sent',
-  },
+const stackSpecs: OptionSpecs = {
   seed: { type: 'integer', min: 0, description: 'Makes ports, identifiers and random delays repeatable' },
   burst: { type: 'integer', min: 1, max: 1024, default: 32, description: 'Packets taken from a queue at a time' },
   transmitBacklog: {
@@ -148,75 +118,62 @@ export const optionSpecs: OptionSpecs = {
     description: 'Milliseconds between unasked reports, where several partitions share the address',
   },
   siblings: { type: 'object', description: 'Shared memory of all partitions of the address (siblingsBuffer)' },
+  handOff: { type: 'object', description: 'By which they hand on packets that concern all of them (by share)' },
+}
+
+/** Those of the first interface, of the stack, of IPv6, and of TCP. */
+export const optionSpecs: OptionSpecs = {
+  ...interfaceSpecs,
+  ...stackSpecs,
+  ...ipv6Specs,
+  ...tcpSpecs,
+  ...tcpLimitSpecs,
 }
 
 /** Fills in defaults and checks everything. @throws EINVAL naming the option */
 export function resolveOptions(options: NetOptions): NetConfig {
-  for (const key of Object.keys(options)) {
-    if (!(key in optionSpecs)) throw invalid(key, 'there is no such option')
+  const read = new OptionReader(options, optionSpecs)
+  const random = options.seed === undefined ? secureRandom() : seededRandom(read.number('seed'))
+  const reassembly = {
+    datagrams: read.number('reassemblyDatagrams'),
+    perSource: read.number('reassemblyPerSource'),
+    fragments: read.number('reassemblyFragments'),
+    timeout: read.time('reassemblyTimeout'),
   }
-  const integer = (key: keyof NetOptions): number => {
-    const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY, type, default: fallback } = optionSpecs[key]
-    const value = (options[key] ?? fallback) as unknown
-    const right = typeof value === 'number' && value >= min && value <= max
-    if (!right || (type === 'integer' && !Number.isInteger(value))) {
-      throw invalid(
-        key,
-        `${String(value)} is not ${type === 'integer' ? 'an integer' : 'a number'} from ${min} to ${max}`,
-      )
-    }
-    return value
-  }
-  const choice = <T extends string>(key: keyof NetOptions): T => {
-    const { values = [], default: fallback } = optionSpecs[key]
-    const value = (options[key] ?? fallback) as T
-    if (!values.includes(value)) throw invalid(key, `${JSON.stringify(value)} is not one of ${values.join(', ')}`)
-    return value
-  }
-  const time = (key: keyof NetOptions) => integer(key) * MILLISECOND
-  if (typeof options.address !== 'string') throw invalid('address', 'it is required, as in 10.0.0.1/24')
-  const network = parseNetwork(options.address)
-  const gateway = options.gateway === undefined ? undefined : parseIpv4(options.gateway)
-  hostRoutes(network, gateway)
-  const addressCheck = choice<'probe' | 'announce' | 'none'>('addressCheck')
+  const addressCheck = read.choice<'probe' | 'announce' | 'none'>('addressCheck')
   return {
-    network,
-    gateway,
-    mac: options.mac?.toLowerCase(),
-    vlan: options.vlanId === undefined ? undefined : integer('vlanId'),
-    checksum: choice<ChecksumPolicy>('checksum'),
-    random: options.seed === undefined ? secureRandom() : seededRandom(integer('seed')),
-    burst: integer('burst'),
-    transmitBacklog: integer('transmitBacklog'),
-    ephemeral: parseRange(options.ephemeralPorts ?? (optionSpecs['ephemeralPorts'].default as string)),
-    sockets: integer('sockets'),
-    receiveQueue: integer('receiveQueue'),
+    interface: readInterface(read),
+    random,
+    burst: read.number('burst'),
+    transmitBacklog: read.number('transmitBacklog'),
+    ephemeral: parseRange(read.text('ephemeralPorts') ?? ''),
+    sockets: read.number('sockets'),
+    receiveQueue: read.number('receiveQueue'),
     neighbors: {
-      capacity: integer('arpEntries'),
-      waiting: integer('arpWaiting'),
-      retryInterval: time('arpRetry'),
-      tries: integer('arpTries'),
-      reachableTime: time('arpReachable'),
-      failedTime: time('arpFailed'),
+      capacity: read.number('arpEntries'),
+      waiting: read.number('arpWaiting'),
+      retryInterval: read.time('arpRetry'),
+      tries: read.number('arpTries'),
+      reachableTime: read.time('arpReachable'),
+      failedTime: read.time('arpFailed'),
     },
     probeAddress: addressCheck === 'probe',
     announceAddress: addressCheck !== 'none',
-    defendAddress: choice('addressConflict') === 'defend',
-    reassembly: {
-      datagrams: integer('reassemblyDatagrams'),
-      perSource: integer('reassemblyPerSource'),
-      fragments: integer('reassemblyFragments'),
-      timeout: time('reassemblyTimeout'),
-    },
-    icmpRate: integer('icmpRate'),
-    icmpBurst: integer('icmpBurst'),
+    defendAddress: read.choice('addressConflict') === 'defend',
+    reassembly,
+    icmpRate: read.number('icmpRate'),
+    icmpBurst: read.number('icmpBurst'),
     igmp: {
-      version: integer('igmpVersion') as 1 | 2 | 3,
-      robustness: integer('igmpRobustness'),
+      version: read.number('igmpVersion') as 1 | 2 | 3,
+      robustness: read.number('igmpRobustness'),
       unsolicitedInterval: 1000 * MILLISECOND,
-      refreshInterval: time('igmpRefresh'),
+      refreshInterval: read.time('igmpRefresh'),
     },
+    ipv6: readIpv6(read, random, reassembly, read.time('igmpRefresh')),
+    tcp: readTcp(read),
+    tcpLimits: readTcpLimits(read),
     siblings: options.siblings,
+    handOff: options.handOff,
   }
 }
 
@@ -225,11 +182,7 @@ function parseRange(text: string): EphemeralRange {
   const first = Number(match?.[1])
   const last = Number(match?.[2])
   if (match === null || first < 1 || last > 65_535 || first > last) {
-    throw invalid('ephemeralPorts', `${JSON.stringify(text)} is not a range of ports, as in 49152-65535`)
+    throw invalidOption('ephemeralPorts', `${JSON.stringify(text)} is not a range of ports, as in 49152-65535`)
   }
   return { first, last }
-}
-
-function invalid(key: string, message: string): ParakernelError {
-  return new ParakernelError('EINVAL', message, { subject: `net option ${key}` })
 }

@@ -14,19 +14,21 @@ for (const { name, queues, mode } of [
     async setup() {
       const pair = createVethPair({ label: `n${(made++ % 1296).toString(36)}`, queues })
       const stations = new Stations()
-      const [ours, theirs] = ['10.78.0.1/24', '10.78.0.2/24']
-      const a = await stations.add({ interface: pair.interface, mode, addresses: [ours] }, { address: ours })
-      const b = await stations.add(
-        { interface: pair.peer, mode, addresses: [theirs] },
-        { address: theirs },
-        pair.inside,
-      )
+      // Without the probes for addresses in use, which take a second each.
+      const settings = (host: number) =>
+        ({ address: `10.78.0.${host}/24`, addresses: [`fd78::${host}/64`], addressCheck: 'none', ndProbes: 0 }) as const
+      const taken = ({ address, addresses }: ReturnType<typeof settings>) => [address, ...addresses]
+      const [ours, theirs] = [settings(1), settings(2)]
+      const a = await stations.add({ interface: pair.interface, mode, addresses: taken(ours) }, ours)
+      const b = await stations.add({ interface: pair.peer, mode, addresses: taken(theirs) }, theirs, pair.inside)
       stations.loop.start('guest')
       return {
         a,
         b,
         addressOfA: '10.78.0.1',
         addressOfB: '10.78.0.2',
+        ipv6AddressOfA: 'fd78::1',
+        ipv6AddressOfB: 'fd78::2',
         settle: () => pause(30),
         async close() {
           await stations.close()

@@ -120,7 +120,7 @@ const defects: readonly [name: string, frame: Uint8Array, mib: string, reason: s
     'ip.ipSystemStatsInAddrErrors',
     'ipNotMember',
   ],
-  ['an unknown protocol', udpFrame({ ...good, protocol: 6 }), 'ip.ipSystemStatsInUnknownProtos', 'ipUnknownProtocol'],
+  ['an unknown protocol', udpFrame({ ...good, protocol: 99 }), 'ip.ipSystemStatsInUnknownProtos', 'ipUnknownProtocol'],
   ['no UDP header', ethernetFrame(ipv4Packet(hex('0fa00007'))), 'udp.udpInErrors', 'udpTruncated'],
   ['a UDP length below 8', udpFrame({ ...good, udpLength: 7 }), 'udp.udpInErrors', 'udpBadLength'],
   ['a UDP length beyond the packet', udpFrame({ ...good, udpLength: 14 }), 'udp.udpInErrors', 'udpBadLength'],

@@ -159,26 +159,26 @@ describe('no error is sent (RFC 1122 section 3.2.2)', () => {
   })
 })
 
+async function connected() {
+  const bench = await stackAndWire()
+  teach(bench)
+  const qd = bench.libos.socket('datagram')
+  bench.libos.connect(qd, { address: '10.0.0.2', port: 9 })
+  return { bench, qd, port: bench.libos.getsockname(qd).port }
+}
+
+/** What our datagram looked like, as the other side quotes it. */
+const quote = (
+  port: number,
+  fields: { source?: string; destination?: string; destinationPort?: number; length?: number } = {},
+) => {
+  const ends = { source: fields.source ?? '10.0.0.1', destination: fields.destination ?? '10.0.0.2' }
+  const payload = new Uint8Array(fields.length ?? 4)
+  const datagram = udpDatagram({ ...ends, sourcePort: port, destinationPort: fields.destinationPort ?? 9, payload })
+  return ipv4Packet(datagram, ends).subarray(0, 28)
+}
+
 describe('an error about a datagram of ours', () => {
-  async function connected() {
-    const bench = await stackAndWire()
-    teach(bench)
-    const qd = bench.libos.socket('datagram')
-    bench.libos.connect(qd, { address: '10.0.0.2', port: 9 })
-    return { bench, qd, port: bench.libos.getsockname(qd).port }
-  }
-
-  /** What our datagram looked like, as the other side quotes it. */
-  const quote = (
-    port: number,
-    fields: { source?: string; destination?: string; destinationPort?: number; length?: number } = {},
-  ) => {
-    const ends = { source: fields.source ?? '10.0.0.1', destination: fields.destination ?? '10.0.0.2' }
-    const payload = new Uint8Array(fields.length ?? 4)
-    const datagram = udpDatagram({ ...ends, sourcePort: port, destinationPort: fields.destinationPort ?? 9, payload })
-    return ipv4Packet(datagram, ends).subarray(0, 28)
-  }
-
   const codes: readonly (readonly [type: number, code: number, expected: string | undefined])[] = [
     [3, 3, 'ECONNREFUSED'],
     [3, 2, 'ECONNREFUSED'],
@@ -250,5 +250,68 @@ describe('an error about a datagram of ours', () => {
     bench.machines.run(MILLISECOND)
     expect(totals(bench)).toEqual([528])
     await bench.machines.close()
+  })
+})
+
+describe('the errors of a socket', () => {
+  const quoteOf = (packet: Uint8Array) => packet.subarray(0, 28)
+
+  it('are kept as data until they are asked for, of unconnected sockets too', async () => {
+    const bench = await stackAndWire()
+    teach(bench)
+    const { libos, machine, machines, wire } = bench
+    const qd = libos.socket('datagram')
+    const sga = sgaFromText(machine.pool, 'x'.repeat(900))
+    libos.pushTo(qd, sga, { address: '10.0.0.2', port: 9 })
+    sga.free()
+    machines.run(MILLISECOND)
+    const [sent] = wire.receive()
+    const told = (type: number, code: number, rest = 0) =>
+      wire.exchange(icmpFrame(icmpMessage(type, code, rest, quoteOf(sent.payload)), { source: '192.0.2.1' }))
+    told(3, 3)
+    told(11, 0)
+    told(3, 4, 600)
+    const common = { family: 'ipv4', offender: '192.0.2.1', destination: { address: '10.0.0.2', port: 9 } }
+    expect(libos.errors(qd)).toEqual([
+      { ...common, type: 3, code: 3, meaning: 'ECONNREFUSED', mtu: undefined },
+      { ...common, type: 11, code: 0, meaning: undefined, mtu: undefined },
+      { ...common, type: 3, code: 4, meaning: undefined, mtu: 600 },
+    ])
+    expect(libos.errors(qd)).toEqual([])
+    // An unconnected socket's calls do not fail for them.
+    expect(machine.runtime.isPending(libos.pop(qd))).toBe(true)
+    libos.close(qd)
+    expect(() => libos.errors(qd)).toThrow(expect.objectContaining({ code: 'EBADF' }))
+    await machines.close()
+  })
+
+  it('are bounded: the newest are counted and not kept', async () => {
+    const { bench, qd, port } = await connected()
+    for (let i = 0; i < 20; i++) bench.wire.exchange(icmpFrame(icmpMessage(11, 0, 0, quote(port))))
+    expect(bench.libos.errors(qd)).toHaveLength(16)
+    expect(counter(bench.libos, 'drop.icmpErrorQueueFull')).toBe(4)
+    await bench.machines.close()
+  })
+
+  it('are those of streams too', async () => {
+    const bench = await stackAndWire()
+    teach(bench)
+    const { libos, machines, wire } = bench
+    const qd = libos.socket('stream')
+    libos.connect(qd, { address: '10.0.0.2', port: 80 })
+    machines.run(MILLISECOND)
+    const [syn] = wire.receive()
+    expect(readIpv4(syn.payload).protocol).toBe(6)
+    const forged = syn.payload.slice()
+    // Another sequence number: not in flight.
+    forged[25] ^= 0x40
+    wire.exchange(icmpFrame(icmpMessage(3, 1, 0, quoteOf(forged)), { source: '192.0.2.1' }))
+    expect(libos.errors(qd)).toEqual([])
+    expect(counter(libos, 'drop.icmpNotOurs')).toBe(1)
+    wire.exchange(icmpFrame(icmpMessage(3, 1, 0, quoteOf(syn.payload)), { source: '192.0.2.1' }))
+    expect(libos.errors(qd)).toMatchObject([
+      { type: 3, code: 1, meaning: 'EHOSTUNREACH', offender: '192.0.2.1', destination: { port: 80 } },
+    ])
+    await machines.close()
   })
 })

@@ -76,15 +76,15 @@ describe('options', () => {
     expect(libos.share(options, 2).siblings).toBeInstanceOf(SharedArrayBuffer)
     expect(libos.steeringRules({ ...options, ephemeralPorts: '50000-50999' }, 4)).toEqual([
       { protocol: 'udp', destinationPort: [50_000, 50_999], queue: 0, spread: 4 },
+      { protocol: 'tcp', destinationPort: [50_000, 50_999], queue: 0, spread: 4 },
     ])
   })
 })
 
 describe('sockets', () => {
-  it('are refused for streams and IPv6, and when the table is full', async () => {
+  it('are refused for IPv6 where it is off, and when the table is full', async () => {
     const machines = new Machines()
-    const { libos: net } = await machines.add({ options: { address: '10.0.0.1/24', sockets: 2 } })
-    expect(() => net.socket('stream')).toThrow(expect.objectContaining({ code: 'EPROTONOSUPPORT' }))
+    const { libos: net } = await machines.add({ options: { address: '10.0.0.1/24', sockets: 2, ipv6: 'off' } })
     expect(() => net.socket('datagram', 'ipv6')).toThrow(expect.objectContaining({ code: 'EAFNOSUPPORT' }))
     const [first] = [net.socket('datagram'), net.socket('datagram')]
     expect(() => net.socket('datagram')).toThrow(expect.objectContaining({ code: 'EMFILE' }))

@@ -115,7 +115,7 @@ describe('IPv4', () => {
   it('is written, with its checksum', () => {
     const [from, to] = [parseIpv4('192.168.0.1'), parseIpv4('192.168.0.199')]
     const write = (view: DataView, at: number) =>
-      ipv4.emit(view, at, 115, 0x1234, ipv4.DONT_FRAGMENT, 64, ipv4.PROTOCOL_UDP, from, to)
+      ipv4.emit(view, at, 0, 115, 0x1234, ipv4.DONT_FRAGMENT, 64, ipv4.PROTOCOL_UDP, from, to)
     expect(written(20, write)).toEqual(header)
   })
 

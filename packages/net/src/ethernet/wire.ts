@@ -14,9 +14,12 @@ export const TAG_LENGTH = 4
 export const TYPE_IPV4 = 0x0800
 export const TYPE_ARP = 0x0806
 export const TYPE_VLAN = 0x8100
+export const TYPE_IPV6 = 0x86dd
 
 /** First four bytes of an IPv4 group's MAC address 01:00:5e:..., with the group's bits 16 to 22 (RFC 1112 section 6.4). */
 export const MULTICAST_HIGH = 0x01005e00
+/** First four bytes of an IPv6 group's MAC address 33:33:..., with the group's bits 96 to 111 (RFC 2464 section 7). */
+export const MULTICAST6_HIGH = 0x3333_0000
 export const BROADCAST_HIGH = -1
 export const BROADCAST_LOW = 0xffff
 
@@ -60,3 +63,8 @@ export function setTag(view: DataView, at: number, tagControl: number, payloadTy
 export const multicastHigh = (group: number): number => MULTICAST_HIGH | ((group >>> 16) & 0x7f)
 /** Its last two. */
 export const multicastLow = (group: number): number => group & 0xffff
+
+/** The MAC address of an IPv6 group, by the last word of the group: its first four bytes. */
+export const multicast6High = (lastWord: number): number => MULTICAST6_HIGH | (lastWord >>> 16)
+/** Its last two. */
+export const multicast6Low = (lastWord: number): number => lastWord & 0xffff

@@ -1,5 +1,3 @@
-import type { Ipv4Address } from '../ipv4/address.ts'
-
 /** What became of one echo request. */
 export type EchoResult =
   | { readonly kind: 'reply'; readonly roundTrip: number; readonly ttl: number; readonly bytes: number }
@@ -7,8 +5,11 @@ export type EchoResult =
   | { readonly kind: 'unreachable'; readonly type: number; readonly code: number }
   | { readonly kind: 'failed'; readonly reason: string }
 
+/** An IPv4 address as a number, or an IPv6 address as text: something to compare. */
+export type EchoDestination = number | string
+
 interface Outstanding {
-  readonly destination: Ipv4Address
+  readonly destination: EchoDestination
   readonly sent: number
   readonly deadline: number
   readonly settle: (result: EchoResult) => void
@@ -29,7 +30,7 @@ export class EchoRequests {
   }
 
   /** Notes a request that is about to be sent; returns its sequence number, or -1 when all 65,536 are out. */
-  begin(destination: Ipv4Address, now: number, timeout: number, settle: (result: EchoResult) => void): number {
+  begin(destination: EchoDestination, now: number, timeout: number, settle: (result: EchoResult) => void): number {
     if (this.#outstanding.size === 0x1_0000) return -1
     while (this.#outstanding.has(this.#sequence)) this.#sequence = (this.#sequence + 1) & 0xffff
     const sequence = this.#sequence
@@ -39,7 +40,7 @@ export class EchoRequests {
   }
 
   /** Ends a request with `result`; false when it is unknown, or the answer is about another host. */
-  end(sequence: number, destination: Ipv4Address, result: (sent: number) => EchoResult): boolean {
+  end(sequence: number, destination: EchoDestination, result: (sent: number) => EchoResult): boolean {
     const request = this.#outstanding.get(sequence)
     if (request === undefined || request.destination !== destination) return false
     this.#outstanding.delete(sequence)

@@ -13,6 +13,8 @@ export interface Quotation {
   length: number
   sourcePort: number
   destinationPort: number
+  /** The four bytes after the ports: TCP's sequence number. */
+  sequence: number
 }
 
 /**
@@ -30,5 +32,6 @@ export function readQuotation(view: DataView, at: number, length: number, into: 
   into.length = ipv4.totalLength(view, at)
   into.sourcePort = udp.sourcePort(view, at + header)
   into.destinationPort = udp.destinationPort(view, at + header)
+  into.sequence = view.getInt32(at + header + 4)
   return true
 }

@@ -42,11 +42,11 @@ export function checkHeader(memory: PacketMemory, at: number, length: number): n
 }
 
 /**
- * Source addresses that no other host may send from (RFC 1122 section 3.2.1.3): no single host's, the network's
- * broadcast address, or our own. 0.0.0.0 is let through for IGMP, whose queries and reports may come from a switch or a host
- * without an address (RFC 4541 section 2.1.1).
+ * Source addresses that no host may send from over a network (RFC 1122 section 3.2.1.3): those of no single host. 0.0.0.0 is let
+ * through for IGMP, whose queries and reports may come from a switch or a host without an address (RFC 4541 section 2.1.1).
+ * Broadcast addresses and our own are the caller's to know.
  */
-export function checkSource(source: Ipv4Address, protocol: number, own: Ipv4Address, broadcast: Ipv4Address): number {
+export function checkSource(source: Ipv4Address, protocol: number): number {
   if (source === 0 && protocol === ipv4.PROTOCOL_IGMP) return HEADER_OK
-  return !isUnicastHost(source) || source === broadcast || source === own ? DROP_IP_BAD_SOURCE : HEADER_OK
+  return isUnicastHost(source) ? HEADER_OK : DROP_IP_BAD_SOURCE
 }

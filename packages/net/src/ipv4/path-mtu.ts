@@ -9,6 +9,7 @@ const LEAST = 576
 
 /** Path MTUs below the link's, as routers reported them (RFC 1191). */
 export class PathMtuCache {
+  /** In the order of their reports: the oldest, which ends first, stands first. */
   readonly #entries = new Map<Ipv4Address, { mtu: number; expires: number }>()
 
   /** 0 on most hosts for all of their life: callers test it first. */
@@ -19,20 +20,39 @@ export class PathMtuCache {
   /** The longest packet for `destination`, at most `linkMtu`. */
   get(destination: Ipv4Address, linkMtu: number, now: number): number {
     const entry = this.#entries.get(destination)
-    if (entry === undefined) return linkMtu
-    if (entry.expires > now) return Math.min(entry.mtu, linkMtu)
-    this.#entries.delete(destination)
-    return linkMtu
+    if (entry === undefined || entry.expires <= now) return linkMtu
+    return Math.min(entry.mtu, linkMtu)
   }
 
-  /** A router reported `mtu` (0 if it is too old to tell) for a packet of ours of `length` bytes. */
-  reported(destination: Ipv4Address, mtu: number, length: number, now: number): void {
+  /**
+   * A router reported `mtu` (0 if it is too old to tell) for a packet of ours of `length` bytes. True when that narrows what was
+   * known.
+   */
+  reported(destination: Ipv4Address, mtu: number, length: number, now: number): boolean {
     const believed = Math.max(mtu === 0 ? LEAST : mtu, LEAST)
-    if (believed >= length) return
-    if (this.#entries.size >= CAPACITY && !this.#entries.has(destination)) {
+    if (believed >= Math.min(length, this.get(destination, length, now))) return false
+    this.#entries.delete(destination)
+    if (this.#entries.size >= CAPACITY) {
       const oldest = this.#entries.keys().next()
       if (!oldest.done) this.#entries.delete(oldest.value)
     }
     this.#entries.set(destination, { mtu: believed, expires: now + LIFETIME })
+    return true
+  }
+
+  /** Forgets what is too old, so that longer packets are tried again; true when there was any. */
+  poll(now: number): boolean {
+    const before = this.#entries.size
+    for (const [destination, { expires }] of this.#entries) {
+      if (expires > now) break
+      this.#entries.delete(destination)
+    }
+    return this.#entries.size !== before
+  }
+
+  /** When `poll` has something to do; Infinity when nothing is due. */
+  nextEvent(): number {
+    const oldest = this.#entries.values().next()
+    return oldest.done ? Number.POSITIVE_INFINITY : oldest.value.expires
   }
 }

@@ -1,3 +1,5 @@
+import { copyBytes } from '@parakernel/hal'
+import { DUPLICATE, FragmentList, OVERLAP } from '../fragment-list.ts'
 import { type PacketMemory, packetMemory } from '../packet-memory.ts'
 import {
   DROP_IP_FRAGMENT_EXHAUSTED,
@@ -28,18 +30,12 @@ const LEAST_FIRST = 8
 /** What a time-exceeded message quotes: the longest header and 8 bytes. */
 const QUOTE = 68
 
-const DUPLICATE = -1
-const OVERLAP = -2
-
-/** One datagram in the making. */
-export class PartialDatagram {
+/** One datagram in the making; its list covers the payload. */
+export class PartialDatagram extends FragmentList {
   source: Ipv4Address = 0
   destination: Ipv4Address = 0
   identifier = 0
   protocol = 0
-  /** Payload length, or -1 until the last fragment is here. */
-  total = -1
-  received = 0
   deadline = 0
   /** An overlap was seen: all of the datagram is refused, what came and what will come (RFC 5722). */
   poisoned = false
@@ -50,14 +46,6 @@ export class PartialDatagram {
   readonly quote = new Uint8Array(QUOTE)
   /** The payload, from address 0 on. Shared memory, because the functions that read it also read frames. */
   readonly memory: PacketMemory = packetMemory(new SharedArrayBuffer(65_536))
-  readonly starts: Int32Array
-  readonly ends: Int32Array
-  fragments = 0
-
-  constructor(fragments: number) {
-    this.starts = new Int32Array(fragments)
-    this.ends = new Int32Array(fragments)
-  }
 }
 
 /**
@@ -108,7 +96,7 @@ export class Reassembly {
 
     const datagram = this.#find(view, at) ?? this.#begin(view, at, now)
     if (datagram.poisoned) return DROP_IP_FRAGMENT_OVERLAP
-    const place = this.#place(datagram, start, end, more)
+    const place = datagram.placeOf(start, end, more)
     if (place === DUPLICATE) return FRAGMENT_KEPT
     if (place === OVERLAP) {
       datagram.poisoned = true
@@ -118,9 +106,9 @@ export class Reassembly {
       datagram.poisoned = true
       return DROP_IP_FRAGMENT_EXHAUSTED
     }
-    this.#store(datagram, place, memory, at + header, start, end)
+    datagram.add(place, start, end, more)
+    copyBytes(memory.bytes, at + header, length, datagram.memory.bytes, start)
     datagram.linkGroup ||= linkGroup
-    if (!more) datagram.total = end
     if (start === 0) {
       datagram.quoteLength = header + Math.min(length, 8)
       datagram.quote.set(memory.bytes.subarray(at, at + datagram.quoteLength))
@@ -174,9 +162,7 @@ export class Reassembly {
     datagram.destination = ipv4.destination(view, at)
     datagram.identifier = ipv4.identifier(view, at)
     datagram.protocol = ipv4.protocol(view, at)
-    datagram.total = -1
-    datagram.received = 0
-    datagram.fragments = 0
+    datagram.clear()
     datagram.quoteLength = 0
     datagram.poisoned = false
     datagram.linkGroup = false
@@ -193,29 +179,5 @@ export class Reassembly {
   #end(datagram: PartialDatagram): void {
     this.#active.splice(this.#active.indexOf(datagram), 1)
     this.#spare.push(datagram)
-  }
-
-  /** Where bytes `start` to `end` go among the fragments, which are sorted and disjoint; or what is wrong with them. */
-  #place(datagram: PartialDatagram, start: number, end: number, more: boolean): number {
-    const { starts, ends, fragments: n, total } = datagram
-    let i = n
-    while (i > 0 && starts[i - 1] >= start) i--
-    if (i < n && starts[i] === start && ends[i] === end && (more ? total !== end : total === end)) return DUPLICATE
-    if ((i > 0 && ends[i - 1] > start) || (i < n && starts[i] < end)) return OVERLAP
-    // A second end, or data beyond the end: the fragments cannot be of one datagram.
-    if (total >= 0 && (end > total || !more)) return OVERLAP
-    if (!more && n > 0 && ends[n - 1] > end) return OVERLAP
-    return i
-  }
-
-  #store(datagram: PartialDatagram, place: number, from: PacketMemory, at: number, start: number, end: number): void {
-    const { starts, ends, fragments: n } = datagram
-    starts.copyWithin(place + 1, place, n)
-    ends.copyWithin(place + 1, place, n)
-    starts[place] = start
-    ends[place] = end
-    datagram.fragments = n + 1
-    datagram.received += end - start
-    datagram.memory.bytes.set(from.bytes.subarray(at, at + end - start), start)
   }
 }

@@ -41,11 +41,13 @@ export function setChecksum(view: DataView, at: number, value: number): void {
 
 /**
  * Writes a header of 20 bytes with its checksum, computed from the values and not read back.
+ * @param tos DSCP and ECN
  * @param fragmentField flags and offset, as on the wire
  */
 export function emit(
   view: DataView,
   at: number,
+  tos: number,
   length: number,
   id: number,
   fragmentField: number,
@@ -55,8 +57,9 @@ export function emit(
   to: number,
 ): void {
   const lifeAndProtocol = (ttl << 8) | protocolNumber
+  const first = 0x4500 | tos
   let sum =
-    0x4500 +
+    first +
     length +
     id +
     fragmentField +
@@ -67,7 +70,7 @@ export function emit(
     (to & 0xffff)
   sum = (sum & 0xffff) + (sum >>> 16)
   sum = (sum & 0xffff) + (sum >>> 16)
-  view.setInt32(at, 0x4500_0000 | length)
+  view.setInt32(at, (first << 16) | length)
   view.setInt32(at + 4, (id << 16) | fragmentField)
   view.setInt32(at + 8, (lifeAndProtocol << 16) | (~sum & 0xffff))
   view.setInt32(at + 12, from)

@@ -1,11 +1,17 @@
 import type { FramePool } from '@parakernel/hal'
-import { type DatagramBurst, type QueueToken, REPLY_HEADROOM, type ScatterGatherArray } from '@parakernel/queue'
-import type { Ipv4Address } from '../ipv4/address.ts'
+import { copyBytes } from '@parakernel/hal'
+import {
+  type DatagramBurst,
+  type IpWords,
+  type QueueToken,
+  REPLY_HEADROOM,
+  type ScatterGatherArray,
+} from '@parakernel/queue'
 import { type PacketMemory, packetMemory } from '../packet-memory.ts'
 import { DROP_OUT_INVALID } from '../statistics/counters.ts'
 import type { UdpSocket } from '../udp/socket.ts'
 import * as udp from '../udp/wire.ts'
-import type { SendResult } from './output.ts'
+import type { Path, SendResult } from './path.ts'
 import type { ProtocolStack } from './protocol-stack.ts'
 import type { SocketTable } from './socket-table.ts'
 
@@ -16,11 +22,12 @@ export class DatagramSender {
   readonly #pool: FramePool
   /** Where datagrams too long for a frame are gathered; made by the first. */
   #gather: PacketMemory | undefined
+  readonly #peer: IpWords = new Int32Array(4)
 
   constructor(stack: ProtocolStack, sockets: SocketTable) {
     this.#stack = stack
     this.#sockets = sockets
-    this.#pool = stack.interface.pool
+    this.#pool = stack.context.pool
   }
 
   /** Copies an array, which stays the caller's, behind room for the headers. The socket is bound, the peer allowed. */
@@ -28,62 +35,68 @@ export class DatagramSender {
     socket: UdpSocket,
     sga: ScatterGatherArray,
     length: number,
-    to: Ipv4Address,
+    to: IpWords,
     port: number,
     token: QueueToken,
   ): SendResult {
     const { udpOutput } = this.#stack
-    if (length > udp.MAX_PAYLOAD) return 'EMSGSIZE'
+    const path = udpOutput.pathTo(socket, to)
+    if (length > (path.family === 4 ? udp.MAX_PAYLOAD : udp.MAX_PAYLOAD6)) return 'EMSGSIZE'
     if (length > udpOutput.frameRoom) {
       this.#gather ??= packetMemory(new SharedArrayBuffer(65_536))
       copySegments(sga, this.#gather.bytes, udp.HEADER_LENGTH)
-      return udpOutput.sendLong(socket, this.#gather, length, to, port, token)
+      return udpOutput.sendLong(socket, path, this.#gather, length, port, token)
     }
     const frame = this.#pool.allocate()
     if (frame < 0) return 'ENOBUFS'
     const data = this.#pool.address(frame) + udpOutput.payloadOffset
     copySegments(sga, this.#pool.bytes, data)
-    return udpOutput.send(socket, frame, data, length, to, port, token)
+    return udpOutput.send(socket, path, frame, data, length, port, token)
   }
 
   /** Sends datagrams from their frames, as long as none would be lost; returns how many were taken. */
   sendBurst(socket: UdpSocket, burst: DatagramBurst): number {
     if (!this.#sockets.ensureBound(socket)) return 0
     const { udpOutput } = this.#stack
-    const { frame, address, length, peerAddress, peerPort } = burst
+    const { frame, address, length, peerPort } = burst
     let i = 0
     for (; i < burst.count; i++) {
-      if (this.#backlogged(peerAddress[i])) break
-      if (!this.#sendable(socket, burst, i)) {
-        this.#stack.interface.counters.drop(DROP_OUT_INVALID)
+      const path = this.#pathTo(socket, burst, i)
+      if (path.backlogged) break
+      if (!this.#sendable(socket, burst, i, path)) {
+        this.#stack.context.counters.drop(DROP_OUT_INVALID)
         this.#pool.release(frame[i])
         continue
       }
-      udpOutput.send(socket, frame[i], address[i], length[i], peerAddress[i], peerPort[i], 0)
+      udpOutput.send(socket, path, frame[i], address[i], length[i], peerPort[i], 0)
     }
     return i
   }
 
+  #pathTo(socket: UdpSocket, { peerAddress, peerUpper }: DatagramBurst, i: number): Path {
+    const { udpOutput } = this.#stack
+    if (socket.family === 4) return udpOutput.pathToIpv4(socket, peerAddress[i])
+    const peer = this.#peer
+    for (let word = 0; word < 3; word++) peer[word] = peerUpper[3 * i + word]
+    peer[3] = peerAddress[i]
+    return udpOutput.pathTo(socket, peer)
+  }
+
   /** Whether datagram `i` of a burst lies in its frame with room for the headers, and may go where it shall. */
-  #sendable(socket: UdpSocket, burst: DatagramBurst, i: number): boolean {
+  #sendable(socket: UdpSocket, burst: DatagramBurst, i: number, path: Path): boolean {
     const pool = this.#pool
     const offset = burst.address[i] - pool.address(burst.frame[i])
+    const refused =
+      path.family === 4
+        ? this.#sockets.refusesIpv4(socket, path.remoteIpv4)
+        : this.#sockets.refusesPeer(socket, path.remote)
     return (
       offset >= REPLY_HEADROOM &&
       burst.length[i] >= 0 &&
       offset + burst.length[i] <= pool.frameSize &&
       burst.peerPort[i] !== 0 &&
-      this.#sockets.refusesPeer(socket, burst.peerAddress[i]) === undefined
+      refused === undefined
     )
-  }
-
-  /** Whether a device has so much to send, or a neighbour so much to wait for, that another packet would be lost. */
-  #backlogged(to: Ipv4Address): boolean {
-    if (this.#stack.output.isWaitingFull(to)) return true
-    const { tx } = this.#stack.interface.linkFor(to)
-    if (tx.waiting < tx.burst.capacity) return false
-    tx.flush()
-    return tx.waiting >= tx.burst.capacity
   }
 }
 
@@ -91,7 +104,7 @@ function copySegments(sga: ScatterGatherArray, into: Uint8Array, at: number): vo
   const from = sga.pool.bytes
   let to = at
   for (const { address, length } of sga.segments) {
-    into.set(from.subarray(address, address + length), to)
+    copyBytes(from, address, length, into, to)
     to += length
   }
 }

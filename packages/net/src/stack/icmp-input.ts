@@ -1,6 +1,5 @@
 import type { ErrorCode } from '@parakernel/hal'
 import { internetChecksum, updateChecksum } from '../checksum/internet-checksum.ts'
-import * as ethernet from '../ethernet/wire.ts'
 import type { EchoRequests } from '../icmp/echo-requests.ts'
 import { type Quotation, readQuotation } from '../icmp/quotation.ts'
 import * as icmp from '../icmp/wire.ts'
@@ -23,26 +22,22 @@ import {
   ICMP_OUT_ECHO_REPS,
   ICMP_OUT_MSGS,
 } from '../statistics/counters.ts'
-import type { UdpSocket } from '../udp/socket.ts'
-import type { Incoming } from './incoming.ts'
-import type { NetInterface } from './interface.ts'
-import { NO_OFFLOAD, type Output } from './output.ts'
-
-/** Whom an ICMP error may concern. */
-export interface ErrorListeners {
-  /** The socket bound to a local port. */
-  socketAt(port: number): UdpSocket | undefined
-  /** An error about a datagram that `socket` sent to its connected peer. */
-  failed(socket: UdpSocket, code: ErrorCode): void
-}
+import type { AddressTable } from './address-table.ts'
+import type { StackContext } from './context.ts'
+import { type Incoming, setMapped } from './incoming.ts'
+import type { Output } from './output.ts'
+import { PacketError, type PacketErrorListeners } from './packet-error.ts'
+import { NO_OFFLOAD } from './path.ts'
 
 /** ICMP input (RFC 792, RFC 1122 section 3.2.2). */
 export class IcmpInput {
-  readonly #interface: NetInterface
+  readonly #context: StackContext
+  readonly #addresses: AddressTable
   readonly #output: Output
   readonly #echo: EchoRequests
   readonly #pathMtu: PathMtuCache
-  readonly #listeners: ErrorListeners
+  readonly #listeners: PacketErrorListeners
+  readonly #packetError = new PacketError()
   readonly #quotation: Quotation = {
     protocol: 0,
     source: 0,
@@ -50,16 +45,19 @@ export class IcmpInput {
     length: 0,
     sourcePort: 0,
     destinationPort: 0,
+    sequence: 0,
   }
 
   constructor(
-    iface: NetInterface,
+    context: StackContext,
+    addresses: AddressTable,
     output: Output,
     echo: EchoRequests,
     pathMtu: PathMtuCache,
-    listeners: ErrorListeners,
+    listeners: PacketErrorListeners,
   ) {
-    this.#interface = iface
+    this.#context = context
+    this.#addresses = addresses
     this.#output = output
     this.#echo = echo
     this.#pathMtu = pathMtu
@@ -68,9 +66,9 @@ export class IcmpInput {
 
   /** The message of `length` bytes at `at`. May pass the frame on. */
   receive(incoming: Incoming, at: number, length: number): void {
-    const { memory, packet, now } = incoming
+    const { memory } = incoming
     const { view } = memory
-    const { counters } = this.#interface
+    const { counters, time } = this.#context
     counters.values[ICMP_IN_MSGS]++
     if (length < icmp.HEADER_LENGTH) {
       counters.drop(DROP_ICMP_TRUNCATED)
@@ -80,7 +78,7 @@ export class IcmpInput {
       counters.drop(DROP_ICMP_BAD_CHECKSUM)
       return
     }
-    const source = ipv4.source(view, packet)
+    const source = incoming.source[3]
     switch (icmp.type(view, at)) {
       case icmp.ECHO_REQUEST:
         counters.values[ICMP_IN_ECHOS]++
@@ -92,8 +90,8 @@ export class IcmpInput {
           icmp.identifier(view, at) === this.#echo.identifier &&
           this.#echo.end(icmp.sequence(view, at), source, (sent) => ({
             kind: 'reply',
-            roundTrip: now - sent,
-            ttl: ipv4.timeToLive(view, packet),
+            roundTrip: time[0] - sent,
+            ttl: incoming.hopLimit,
             bytes: length - icmp.HEADER_LENGTH,
           }))
         if (!known) counters.drop(DROP_ICMP_NOT_OURS)
@@ -126,31 +124,28 @@ export class IcmpInput {
 
   /** Echo server (RFC 1122 section 3.2.2.6), over the request itself. Requests to groups are not answered: no amplifier. */
   #answerEcho(incoming: Incoming, at: number, length: number): void {
-    const { memory, packet, link, frame } = incoming
+    const { memory, frame } = incoming
     const { view } = memory
-    const { counters, address } = this.#interface
-    if (ipv4.destination(view, packet) !== address || incoming.linkGroup) {
+    const { counters } = this.#context
+    if (incoming.group || incoming.linkGroup) {
       counters.drop(DROP_ICMP_BROADCAST_ECHO)
       return
     }
-    const source = ipv4.source(view, packet)
     const before = view.getUint16(at)
     view.setUint8(at, icmp.ECHO_REPLY)
     icmp.setChecksum(view, at, updateChecksum(icmp.checksum(view, at), before, view.getUint16(at)))
     counters.values[ICMP_OUT_MSGS]++
     counters.values[ICMP_OUT_ECHO_REPS]++
-    if (frame < 0) {
-      this.#output.sendFragments(memory, at, length, ipv4.PROTOCOL_ICMP, source, 64, 0)
+    const traffic = incoming.trafficClass
+    const room =
+      this.#pathMtu.get(incoming.source[3], incoming.interface.mtu, this.#context.time[0]) - ipv4.HEADER_LENGTH
+    if (frame >= 0 && incoming.ethernet >= 0 && length <= room && this.#context.pool.count(frame) === 1) {
+      incoming.frame = -1
+      this.#output.answer(incoming, frame, at, length, ipv4.PROTOCOL_ICMP, 0, traffic, NO_OFFLOAD)
       return
     }
-    incoming.frame = -1
-    if (incoming.ethernet < 0 || incoming.loopback) {
-      this.#output.send(frame, at, length, ipv4.PROTOCOL_ICMP, source, 64, NO_OFFLOAD, 0)
-      return
-    }
-    const high = ethernet.sourceHigh(view, incoming.ethernet)
-    const low = ethernet.sourceLow(view, incoming.ethernet)
-    this.#output.answer(link, frame, at, length, ipv4.PROTOCOL_ICMP, source, high, low)
+    const path = this.#output.pathTo(incoming.destination, incoming.source)
+    this.#output.sendFragments(path, memory, at, length, ipv4.PROTOCOL_ICMP, 0, traffic, 0)
   }
 
   /**
@@ -163,30 +158,46 @@ export class IcmpInput {
     const quoted = at + icmp.HEADER_LENGTH
     const ours =
       readQuotation(view, quoted, length - icmp.HEADER_LENGTH, quotation) &&
-      quotation.source === this.#interface.address &&
-      (quotation.protocol === ipv4.PROTOCOL_UDP
-        ? this.#udpError(incoming, at)
-        : quotation.protocol === ipv4.PROTOCOL_ICMP && this.#echoError(view, at, quoted))
-    if (!ours) this.#interface.counters.drop(DROP_ICMP_NOT_OURS)
+      this.#addresses.isOwnIpv4(quotation.source) &&
+      this.#concerns(incoming, at, quoted)
+    if (!ours) this.#context.counters.drop(DROP_ICMP_NOT_OURS)
   }
 
-  #udpError(incoming: Incoming, at: number): boolean {
+  #concerns(incoming: Incoming, at: number, quoted: number): boolean {
     const { view } = incoming.memory
-    const { destination, destinationPort, sourcePort, length } = this.#quotation
-    const socket = this.#listeners.socketAt(sourcePort)
-    if (socket === undefined) return false
+    const { protocol, source, destination, sourcePort, destinationPort, sequence, length } = this.#quotation
     const type = icmp.type(view, at)
     const code = icmp.code(view, at)
-    if (type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED) {
-      this.#pathMtu.reported(destination, icmp.nextHopMtu(view, at), length, incoming.now)
+    const tooLong = type === icmp.DESTINATION_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED
+    const mtu = tooLong ? icmp.nextHopMtu(view, at) || UNTOLD_MTU : 0
+    if (protocol === ipv4.PROTOCOL_ICMP) {
+      if (!this.#echoError(view, at, quoted)) return false
+      if (tooLong) this.#tooLong(destination, mtu, length)
       return true
     }
-    // RFC 1122 section 4.1.3.3: errors go up; an unconnected socket could not tell whom they are about.
-    const error = errorOf(type, code)
-    if (error !== undefined && socket.isConnected && socket.accepts(destination, destinationPort)) {
-      this.#listeners.failed(socket, error)
-    }
+    if (protocol !== ipv4.PROTOCOL_UDP && protocol !== ipv4.PROTOCOL_TCP) return false
+    const error = this.#packetError
+    error.type = type
+    error.code = code
+    error.meaning = errorOf(type, code)
+    error.offender.set(incoming.source)
+    error.mtu = mtu
+    setMapped(error.source, source)
+    setMapped(error.destination, destination)
+    error.sourcePort = sourcePort
+    error.destinationPort = destinationPort
+    error.sequence = sequence
+    error.length = length
+    const { udp, tcp } = this.#listeners
+    if (!(protocol === ipv4.PROTOCOL_UDP ? udp(error) : tcp(error))) return false
+    // Only what was believed is remembered for the path (RFC 5927 section 7).
+    if (tooLong) this.#tooLong(destination, mtu, length)
     return true
+  }
+
+  #tooLong(destination: number, mtu: number, length: number): void {
+    const { time } = this.#context
+    if (this.#pathMtu.reported(destination, mtu, length, time[0])) this.#context.generation++
   }
 
   #echoError(view: DataView, at: number, quoted: number): boolean {
@@ -200,6 +211,9 @@ export class IcmpInput {
     }))
   }
 }
+
+/** What a router's message without an MTU is taken to mean, as `PathMtuCache` does. */
+const UNTOLD_MTU = 576
 
 /** What an ICMP error means to a connected socket; undefined for those that are hints only (RFC 1122 section 3.2.2.1). */
 function errorOf(type: number, code: number): ErrorCode | undefined {

@@ -6,7 +6,6 @@ import { Membership } from '../igmp/membership.ts'
 import * as igmp from '../igmp/wire.ts'
 import { ALL_ROUTERS, ALL_SYSTEMS, IGMP_V3_ROUTERS, type Ipv4Address, isMulticast } from '../ipv4/address.ts'
 import * as ipv4 from '../ipv4/wire.ts'
-import type { PacketMemory } from '../packet-memory.ts'
 import {
   DROP_IGMP_MALFORMED,
   DROP_OUT_NO_FRAME,
@@ -17,6 +16,9 @@ import {
   IP_OUT_MCAST_PKTS,
   IP_OUT_REQUESTS,
 } from '../statistics/counters.ts'
+import { IF_OUT_MULTICAST_PKTS } from '../statistics/interface-statistics.ts'
+import type { GroupFilter } from './group-filter.ts'
+import type { Incoming } from './incoming.ts'
 import type { NetInterface } from './interface.ts'
 
 /** Router alert (RFC 2113): asks routers on the way to look at a packet that is not addressed to them. */
@@ -33,10 +35,11 @@ const TENTH = 1e8
 export class MembershipService {
   readonly #interface: NetInterface
   readonly #membership: Membership
-  readonly #promiscuous: boolean
+  readonly #filter: GroupFilter
 
-  constructor(iface: NetInterface, config: NetConfig, alone: boolean) {
+  constructor(iface: NetInterface, filter: GroupFilter, config: NetConfig, alone: boolean) {
     this.#interface = iface
+    this.#filter = filter
     const refreshInterval = alone ? Number.POSITIVE_INFINITY : config.igmp.refreshInterval
     this.#membership = new Membership({ ...config.igmp, refreshInterval }, iface.random, {
       report: (version, group) => {
@@ -49,8 +52,6 @@ export class MembershipService {
         for (let i = 0; i < records.length; i += RECORDS) this.#reportV3(records.slice(i, i + RECORDS))
       },
     })
-    // A device filters by its own address: for another one it must be told to pass everything.
-    this.#promiscuous = config.mac !== undefined && config.mac !== iface.links[0].queue.control.mac
     this.#setFilter()
   }
 
@@ -70,10 +71,13 @@ export class MembershipService {
     if (this.#membership.leave(group, now)) this.#setFilter()
   }
 
-  /** An IGMP message of `length` bytes at `at`, from an IPv4 packet to `destination`. */
-  receive(memory: PacketMemory, at: number, length: number, destination: Ipv4Address, now: number): void {
+  /** An IGMP message of `length` bytes at `at`. */
+  receive(incoming: Incoming, at: number, length: number): void {
+    const { memory } = incoming
     const { view } = memory
-    const { counters, address } = this.#interface
+    const destination = incoming.destination[3]
+    const now = this.#interface.time[0]
+    const { counters } = this.#interface
     if (length < igmp.LENGTH || internetChecksum(memory, at, length) !== 0) {
       counters.drop(DROP_IGMP_MALFORMED)
       return
@@ -82,7 +86,8 @@ export class MembershipService {
     switch (igmp.type(view, at)) {
       case igmp.QUERY: {
         // A general query is sent to all systems, one of a group to that group (RFC 3376 section 4.1.12); or to us, for tests.
-        const right = destination === address || destination === (group === 0 ? ALL_SYSTEMS : group)
+        const own = this.#interface.hasAddress(destination)
+        const right = own || destination === (group === 0 ? ALL_SYSTEMS : group)
         if (!right || (group !== 0 && !isMulticast(group)) || (length > igmp.LENGTH && length < igmp.V3_QUERY_LENGTH)) {
           counters.drop(DROP_IGMP_MALFORMED)
           return
@@ -155,16 +160,16 @@ export class MembershipService {
     counters.values[counter]++
     counters.values[IP_OUT_REQUESTS]++
     counters.values[IP_OUT_MCAST_PKTS]++
+    this.#interface.interfaceCounters.values[IF_OUT_MULTICAST_PKTS]++
     links[0].tx.push(frame, pool.headroom, linkHeader + total, 0, 0, 0)
   }
 
   /** Asks the device for the groups, and for the general query's. */
   #setFilter(): void {
-    const multicast = [...new Set([ALL_SYSTEMS, ...this.#membership.groups])].map((group) =>
+    const groups = [...new Set([ALL_SYSTEMS, ...this.#membership.groups])]
+    const macs = groups.map((group) =>
       macText({ high: ethernet.multicastHigh(group), low: ethernet.multicastLow(group) }),
     )
-    for (const { queue } of this.#interface.links) {
-      if (queue.capabilities.receiveFilter) queue.setReceiveFilter({ multicast, promiscuous: this.#promiscuous })
-    }
+    this.#filter.set(4, macs)
   }
 }

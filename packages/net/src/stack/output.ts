@@ -1,326 +1,253 @@
-import { CHECKSUM_VERIFIED, CHECKSUM_WANTED, END_OF_PACKET, NetBurst } from '@parakernel/hal'
-import type { Neighbor } from '../arp/neighbor-cache.ts'
+import { CHECKSUM_WANTED, copyBytes } from '@parakernel/hal'
+import type { IpWords } from '@parakernel/queue'
 import * as ethernet from '../ethernet/wire.ts'
-import { type Ipv4Address, isMulticast, LIMITED_BROADCAST } from '../ipv4/address.ts'
-import type { PathMtuCache } from '../ipv4/path-mtu.ts'
-import { NO_ROUTE, type RouteTable } from '../ipv4/routes.ts'
 import * as ipv4 from '../ipv4/wire.ts'
+import {
+  IP6_OUT_FRAG_CREATES,
+  IP6_OUT_FRAG_FAILS,
+  IP6_OUT_FRAG_OKS,
+  IP6_OUT_FRAG_REQDS,
+  IP6_OUT_REQUESTS,
+} from '../ipv6/counters.ts'
+import * as fragment6 from '../ipv6/fragment.ts'
+import * as ipv6 from '../ipv6/wire.ts'
 import type { PacketMemory } from '../packet-memory.ts'
 import {
-  DROP_OUT_BACKLOG_FULL,
-  DROP_OUT_NEIGHBOR_QUEUE_FULL,
-  DROP_OUT_NEIGHBOR_UNREACHABLE,
+  DROP_OUT_INVALID,
   DROP_OUT_NO_FRAME,
   DROP_OUT_NO_ROUTE,
-  IP_OUT_BCAST_PKTS,
   IP_OUT_FRAG_CREATES,
   IP_OUT_FRAG_FAILS,
   IP_OUT_FRAG_OKS,
   IP_OUT_FRAG_REQDS,
-  IP_OUT_MCAST_PKTS,
   IP_OUT_REQUESTS,
 } from '../statistics/counters.ts'
-import type { ArpService, WaitingPacket } from './arp-service.ts'
-import { type Link, type NetInterface, VLAN_IN_BAND } from './interface.ts'
+import { dropOutgoing } from '../statistics/out-drops.ts'
+import type { StackContext } from './context.ts'
+import type { Incoming } from './incoming.ts'
+import type { NetInterface } from './interface.ts'
+import { DEFAULT_HOP_LIMIT, NO_OFFLOAD, type Path, type SendResult, writeLinkHeader } from './path.ts'
+import type { PathTable } from './path-table.ts'
 
-/** `sent`: the device or the loop-back has it. `waiting`: it goes out when its neighbour answers. Else why it was dropped. */
-export type SendResult = 'sent' | 'waiting' | 'ENOBUFS' | 'ENETUNREACH' | 'EHOSTUNREACH' | 'EADDRNOTAVAIL' | 'EMSGSIZE'
-
-/** How a packet's transport checksum is finished: not at all, or by the device at this offset in the transport header. */
-export const NO_OFFLOAD = -1
-
-/** Packets to ourselves that wait for the next poll. */
-const LOOPBACK = 256
+/** Bits that nothing but a fragment of IPv4 or a fragment header takes from the space of a payload. */
+const CUT = ~7
 
 /**
- * IPv4 output: finds the way, writes the headers before the payload that stands in a frame, cuts what is too long, and
- * hands frames to the device, to the neighbour cache or to the loop-back. Takes over the frame that it is given, whatever
- * the result.
+ * IP output for both families: finds paths, cuts what is too long for one, and answers packets to where they came from. Takes over
+ * the frames that it is given, whatever the result.
  */
 export class Output {
-  /** Packets for our own address, read by the next poll as if they had arrived. */
-  readonly loopback = new NetBurst(LOOPBACK)
-  readonly #interface: NetInterface
-  readonly #routes: RouteTable
-  readonly #pathMtu: PathMtuCache
-  readonly #arp: ArpService
+  readonly paths: PathTable
+  readonly #context: StackContext
   #identifier: number
-  /** Whom the last packet went to: most go to the same one, and need no look-up. */
-  #lastNeighbor: Neighbor<WaitingPacket> | undefined
 
-  constructor(iface: NetInterface, routes: RouteTable, pathMtu: PathMtuCache, arp: ArpService) {
-    this.#interface = iface
-    this.#routes = routes
-    this.#pathMtu = pathMtu
-    this.#arp = arp
-    this.#identifier = iface.random.next() & 0xffff
-  }
-
-  /** Whether a packet to `destination` would push another out of its neighbour's queue. */
-  isWaitingFull(destination: Ipv4Address): boolean {
-    const { neighbors } = this.#arp
-    return neighbors.unresolved > 0 && neighbors.isFull(this.#routes.nextHop(destination))
-  }
-
-  isBroadcast(destination: Ipv4Address): boolean {
-    return destination === LIMITED_BROADCAST || destination === this.#interface.network.broadcast
-  }
-
-  /** No path is known to be narrower than the link. */
-  get allPathsFull(): boolean {
-    return this.#pathMtu.size === 0
-  }
-
-  /** The longest packet that goes to `destination` whole. */
-  mtuTo(destination: Ipv4Address): number {
-    const { mtu, time } = this.#interface
-    return this.#pathMtu.size === 0 ? mtu : this.#pathMtu.get(destination, mtu, time[0])
+  constructor(context: StackContext, paths: PathTable) {
+    this.#context = context
+    this.paths = paths
+    this.#identifier = context.random.next() & 0xffff
   }
 
   /**
-   * Sends the payload of `length` bytes at `payload`, in `frame`.
-   * @param offload where in the payload the device stores the checksum, or `NO_OFFLOAD`
-   * @param token of the push that this is, 0 for none
+   * The path to `remote`; its `failure` says why nothing can be sent.
+   * @param local an address of ours, or undefined: the best one for the destination
    */
+  pathTo(local: IpWords | undefined, remote: IpWords): Path {
+    return this.paths.to(local, remote)
+  }
+
+  /** As `Path.send`, for a packet that may be cut into fragments if it is too long: its checksum is complete then. */
   send(
+    path: Path,
     frame: number,
     payload: number,
     length: number,
     protocol: number,
-    destination: Ipv4Address,
-    ttl: number,
+    hopLimit: number,
+    trafficClass: number,
     offload: number,
     token: number,
   ): SendResult {
-    const iface = this.#interface
-    if (length + ipv4.HEADER_LENGTH > this.mtuTo(destination)) {
-      const result = this.sendFragments(iface.memory, payload, length, protocol, destination, ttl, token)
-      iface.pool.release(frame)
-      return result
+    if (!path.check() || length + path.ipHeader <= path.mtu) {
+      return path.send(frame, payload, length, protocol, hopLimit, trafficClass, offload, token)
     }
-    iface.counters.values[IP_OUT_REQUESTS]++
-    return this.#sendWhole(frame, payload, length, 0, ipv4.DONT_FRAGMENT, protocol, destination, ttl, offload, token)
+    const { pool, memory } = this.#context
+    const result = this.sendFragments(path, memory, payload, length, protocol, hopLimit, trafficClass, token)
+    pool.release(frame)
+    return result
   }
 
   /**
-   * Cuts a payload that stands anywhere into fragments (RFC 791 section 2.3), each in a frame of its own. Its transport
-   * checksum is complete.
+   * Cuts a payload that stands anywhere into fragments (RFC 791 section 2.3, RFC 8200 section 4.5), each in a frame of its own. Its
+   * transport checksum is complete.
    */
   sendFragments(
+    path: Path,
     memory: PacketMemory,
     payload: number,
     length: number,
     protocol: number,
-    destination: Ipv4Address,
-    ttl: number,
+    hopLimit: number,
+    trafficClass: number,
     token: number,
   ): SendResult {
-    const { pool, memory: frames, counters } = this.#interface
-    const { values } = counters
-    values[IP_OUT_REQUESTS]++
-    const step = (this.mtuTo(destination) - ipv4.HEADER_LENGTH) & ~7
-    const pieces = Math.ceil(length / step)
-    values[IP_OUT_FRAG_REQDS]++
+    const { pool, memory: frames, counters, counters6 } = this.#context
+    if (!path.check()) {
+      dropOutgoing(this.#context, path.family, DROP_OUT_NO_ROUTE)
+      return path.failure as SendResult
+    }
+    if (length + path.ipHeader <= path.mtu && path.headroom + length <= pool.frameSize - pool.window.tailroom) {
+      return this.#sendCopy(path, memory, payload, length, protocol, hopLimit, trafficClass, token)
+    }
+    const v4 = path.family === 4
+    const values = v4 ? counters.values : counters6.values
+    const before = v4 ? 0 : fragment6.HEADER_LENGTH
+    const headroom = path.headroom + before
+    // On a link whose packets are longer than a frame, a fragment is as long as a frame lets it.
+    const room = Math.min(path.mtu - path.ipHeader - before, pool.frameSize - headroom - pool.window.tailroom)
+    const step = length <= room ? length : room & CUT
+    const pieces = Math.max(1, Math.ceil(length / step))
+    values[v4 ? IP_OUT_REQUESTS : IP6_OUT_REQUESTS]++
+    values[v4 ? IP_OUT_FRAG_REQDS : IP6_OUT_FRAG_REQDS]++
     // All or nothing: fragments without their siblings only cost the receiver memory.
     if (pool.available - pool.deviceReserve < pieces) {
-      values[IP_OUT_FRAG_FAILS]++
-      counters.drop(DROP_OUT_NO_FRAME)
+      values[v4 ? IP_OUT_FRAG_FAILS : IP6_OUT_FRAG_FAILS]++
+      dropOutgoing(this.#context, path.family, DROP_OUT_NO_FRAME)
       return 'ENOBUFS'
     }
     this.#identifier = (this.#identifier + 1) & 0xffff
-    const identifier = this.#identifier
+    const identifier = v4 ? this.#identifier : this.#context.random.next() | 0
     let result: SendResult = 'sent'
     for (let at = 0; at < length; at += step) {
       const size = Math.min(step, length - at)
+      const more = at + size < length
       const frame = pool.allocate()
-      const into = pool.address(frame) + pool.headroom + ethernet.HEADER_LENGTH + ipv4.HEADER_LENGTH
-      frames.bytes.set(memory.bytes.subarray(payload + at, payload + at + size), into)
-      const last = at + size === length
-      const field = (at >>> 3) | (last ? 0 : ipv4.MORE_FRAGMENTS)
+      const into = pool.address(frame) + headroom
+      copyBytes(memory.bytes, payload + at, size, frames.bytes, into)
       // The push is complete when its last fragment is out.
-      const owner = last ? token : 0
-      result = this.#sendWhole(frame, into, size, identifier, field, protocol, destination, ttl, NO_OFFLOAD, owner)
+      const owner = more ? 0 : token
+      if (v4) {
+        const field = (at >>> 3) | (more ? ipv4.MORE_FRAGMENTS : 0)
+        result = path.transmit(
+          frame,
+          into,
+          size,
+          identifier,
+          field,
+          protocol,
+          hopLimit,
+          trafficClass,
+          NO_OFFLOAD,
+          owner,
+        )
+      } else {
+        const header = into - before
+        fragment6.emit(frames.view, header, protocol, at, more, identifier)
+        const next = ipv6.NEXT_FRAGMENT
+        result = path.transmit(frame, header, size + before, 0, 0, next, hopLimit, trafficClass, NO_OFFLOAD, owner)
+      }
       if (result !== 'sent' && result !== 'waiting') {
-        values[IP_OUT_FRAG_FAILS]++
+        values[v4 ? IP_OUT_FRAG_FAILS : IP6_OUT_FRAG_FAILS]++
         return result
       }
-      values[IP_OUT_FRAG_CREATES]++
+      values[v4 ? IP_OUT_FRAG_CREATES : IP6_OUT_FRAG_CREATES]++
     }
-    values[IP_OUT_FRAG_OKS]++
+    values[v4 ? IP_OUT_FRAG_OKS : IP6_OUT_FRAG_OKS]++
     return result
   }
 
-  /** Sends a payload back to the MAC address that a packet came from: no route and no ARP is needed for an answer. */
+  /**
+   * Sends a transport packet of `length` bytes at `at` in `frame` to the sender of `incoming`, from the address that it was sent to, by
+   * the MAC address that it came from: without a route, a neighbour or a path, so that a flood leaves nothing behind. Only for
+   * packets to one of our own addresses that have an Ethernet header (`ethernet` is not -1).
+   * @param hopLimit 0 for the default
+   */
   answer(
-    link: Link,
+    incoming: Incoming,
     frame: number,
-    payload: number,
+    at: number,
     length: number,
     protocol: number,
-    destination: Ipv4Address,
-    high: number,
-    low: number,
+    hopLimit: number,
+    trafficClass: number,
+    checksumOffset: number,
   ): SendResult {
-    const iface = this.#interface
-    if (length + ipv4.HEADER_LENGTH > this.mtuTo(destination)) {
-      return this.send(frame, payload, length, protocol, destination, 64, NO_OFFLOAD, 0)
-    }
-    iface.counters.values[IP_OUT_REQUESTS]++
-    const packet = payload - ipv4.HEADER_LENGTH
-    const total = length + ipv4.HEADER_LENGTH
-    ipv4.emit(iface.memory.view, packet, total, 0, ipv4.DONT_FRAGMENT, 64, protocol, iface.address, destination)
-    return this.#transmit(link, frame, packet, total, high, low, NO_OFFLOAD)
-  }
-
-  /** Sends a finished IP packet (or an ARP packet's frame) to a MAC address. */
-  transmitWaiting(packet: WaitingPacket, high: number, low: number): boolean {
-    const { view } = this.#interface.memory
-    ethernet.setDestination(view, this.#interface.pool.address(packet.frame) + packet.offset, high, low)
-    return packet.link.tx.push(
-      packet.frame,
-      packet.offset,
-      packet.length,
-      packet.flags,
-      packet.checksumStart,
-      packet.checksumOffset,
-    )
-  }
-
-  /** Writes the Ethernet header before what stands at `at`; returns the header's address. */
-  writeLinkHeader(at: number, high: number, low: number, type: number): number {
-    const iface = this.#interface
+    const { interface: iface, link, ethernet: question, source, destination, memory } = incoming
+    const { pool, counters, counters6 } = iface
     const { view } = iface.memory
-    const start = at - iface.linkHeader
-    ethernet.setDestination(view, start, high, low)
-    ethernet.setSource(view, start, iface.mac.high, iface.mac.low)
-    if (iface.vlanMode === VLAN_IN_BAND) ethernet.setTag(view, start, iface.vlanId, type)
-    else ethernet.setType(view, start, type)
-    return start
+    const v4 = incoming.family === 4
+    const ipHeader = v4 ? ipv4.HEADER_LENGTH : ipv6.HEADER_LENGTH
+    if (length + ipHeader > iface.mtu) {
+      dropOutgoing(iface, incoming.family, DROP_OUT_INVALID)
+      pool.release(frame)
+      return 'EMSGSIZE'
+    }
+    const high = ethernet.sourceHigh(memory.view, question)
+    const low = ethernet.sourceLow(memory.view, question)
+    const packet = at - ipHeader
+    const limit = hopLimit === 0 ? (v4 ? DEFAULT_HOP_LIMIT : iface.hopLimit) : hopLimit
+    if (v4) {
+      counters.values[IP_OUT_REQUESTS]++
+      const total = length + ipHeader
+      const [from, to] = [destination[3], source[3]]
+      ipv4.emit(view, packet, trafficClass, total, 0, ipv4.DONT_FRAGMENT, limit, protocol, from, to)
+    } else {
+      counters6.values[IP6_OUT_REQUESTS]++
+      ipv6.emit(view, packet, trafficClass, 0, length, protocol, limit, destination, source)
+    }
+    const start = writeLinkHeader(iface, packet, high, low, v4 ? ethernet.TYPE_IPV4 : ethernet.TYPE_IPV6)
+    const checksumStart = iface.linkHeader + ipHeader
+    const flags = checksumOffset === NO_OFFLOAD ? 0 : CHECKSUM_WANTED
+    const whole = length + checksumStart
+    const offset = start - pool.address(frame)
+    return link.tx.push(frame, offset, whole, flags, checksumStart, checksumOffset) ? 'sent' : 'ENOBUFS'
   }
 
-  #sendWhole(
-    frame: number,
+  /** What fits goes whole: a fragment header that cuts nothing only costs (RFC 8021 section 4). */
+  #sendCopy(
+    path: Path,
+    memory: PacketMemory,
     payload: number,
     length: number,
-    identifier: number,
-    fragmentField: number,
     protocol: number,
-    destination: Ipv4Address,
-    ttl: number,
-    offload: number,
+    hopLimit: number,
+    trafficClass: number,
     token: number,
   ): SendResult {
-    const iface = this.#interface
-    const packet = payload - ipv4.HEADER_LENGTH
-    const total = length + ipv4.HEADER_LENGTH
-    ipv4.emit(iface.memory.view, packet, total, identifier, fragmentField, ttl, protocol, iface.address, destination)
-    if (destination === iface.address) return this.#loop(frame, packet, total)
-    const link = iface.linkFor(destination)
-    if (isMulticast(destination)) {
-      iface.counters.values[IP_OUT_MCAST_PKTS]++
-      const low = ethernet.multicastLow(destination)
-      return this.#transmit(link, frame, packet, total, ethernet.multicastHigh(destination), low, offload)
-    }
-    if (this.isBroadcast(destination)) {
-      iface.counters.values[IP_OUT_BCAST_PKTS]++
-      return this.#transmit(link, frame, packet, total, ethernet.BROADCAST_HIGH, ethernet.BROADCAST_LOW, offload)
-    }
-    return this.#sendUnicast(link, frame, packet, total, destination, offload, token)
-  }
-
-  #sendUnicast(
-    link: Link,
-    frame: number,
-    packet: number,
-    total: number,
-    destination: Ipv4Address,
-    offload: number,
-    token: number,
-  ): SendResult {
-    const iface = this.#interface
-    const nextHop = this.#routes.nextHop(destination)
-    if (nextHop === NO_ROUTE) return this.#drop(frame, DROP_OUT_NO_ROUTE, 'ENETUNREACH')
-    if (!this.#arp.usable) return this.#drop(frame, DROP_OUT_NO_ROUTE, 'EADDRNOTAVAIL')
-    let neighbor = this.#lastNeighbor
-    if (neighbor === undefined || neighbor.address !== nextHop || !neighbor.isFresh(iface.time)) {
-      neighbor = this.#arp.neighbors.use(nextHop, iface.time[0])
-      iface.timersMoved = true
-      this.#lastNeighbor = neighbor
-    }
-    if (neighbor.usable) return this.#transmit(link, frame, packet, total, neighbor.high, neighbor.low, offload)
-    if (!neighbor.incomplete) return this.#drop(frame, DROP_OUT_NEIGHBOR_UNREACHABLE, 'EHOSTUNREACH')
-    const start = this.writeLinkHeader(packet, 0, 0, ethernet.TYPE_IPV4)
-    const displaced = this.#arp.neighbors.wait(neighbor, {
-      link,
-      frame,
-      offset: start - iface.pool.address(frame),
-      length: total + iface.linkHeader,
-      flags: offload === NO_OFFLOAD ? END_OF_PACKET : END_OF_PACKET | CHECKSUM_WANTED,
-      checksumStart: iface.linkHeader + ipv4.HEADER_LENGTH,
-      checksumOffset: offload,
-      token,
-    })
-    if (displaced !== undefined) {
-      iface.counters.drop(DROP_OUT_NEIGHBOR_QUEUE_FULL)
-      iface.pool.release(displaced.frame)
-      this.#arp.lost(displaced, 'ENOBUFS')
-    }
-    return 'waiting'
-  }
-
-  #transmit(
-    link: Link,
-    frame: number,
-    packet: number,
-    total: number,
-    high: number,
-    low: number,
-    offload: number,
-  ): SendResult {
-    const iface = this.#interface
-    const start = this.writeLinkHeader(packet, high, low, ethernet.TYPE_IPV4)
-    const taken = link.tx.push(
-      frame,
-      start - iface.pool.address(frame),
-      total + iface.linkHeader,
-      offload === NO_OFFLOAD ? END_OF_PACKET : END_OF_PACKET | CHECKSUM_WANTED,
-      iface.linkHeader + ipv4.HEADER_LENGTH,
-      offload,
-    )
-    return taken ? 'sent' : 'ENOBUFS'
-  }
-
-  /** To ourselves: the packet is as good as verified. */
-  #loop(frame: number, packet: number, total: number): SendResult {
-    const iface = this.#interface
-    const { loopback } = this
-    if (loopback.count === loopback.capacity) return this.#drop(frame, DROP_OUT_BACKLOG_FULL, 'ENOBUFS')
-    const start = this.writeLinkHeader(packet, iface.mac.high, iface.mac.low, ethernet.TYPE_IPV4)
-    const i = loopback.count
-    loopback.push(frame, start - iface.pool.address(frame), total + iface.linkHeader)
-    loopback.flags[i] |= CHECKSUM_VERIFIED
-    return 'sent'
-  }
-
-  /** A copy of a payload to ourselves, for groups that our own sockets have joined. */
-  loopCopy(payload: number, length: number, protocol: number, destination: Ipv4Address): void {
-    const { pool, memory, address, counters } = this.#interface
+    const { pool, memory: frames } = this.#context
     const frame = pool.allocate()
     if (frame < 0) {
-      counters.drop(DROP_OUT_NO_FRAME)
-      return
+      dropOutgoing(this.#context, path.family, DROP_OUT_NO_FRAME)
+      return 'ENOBUFS'
     }
-    const into = pool.address(frame) + pool.headroom + ethernet.HEADER_LENGTH + ipv4.HEADER_LENGTH
-    memory.bytes.set(memory.bytes.subarray(payload, payload + length), into)
-    const packet = into - ipv4.HEADER_LENGTH
-    const total = length + ipv4.HEADER_LENGTH
-    ipv4.emit(memory.view, packet, total, 0, ipv4.DONT_FRAGMENT, 1, protocol, address, destination)
-    this.#loop(frame, packet, total)
+    const into = pool.address(frame) + path.headroom
+    copyBytes(memory.bytes, payload, length, frames.bytes, into)
+    return path.send(frame, into, length, protocol, hopLimit, trafficClass, NO_OFFLOAD, token)
   }
 
-  #drop(frame: number, reason: number, result: SendResult): SendResult {
-    this.#interface.counters.drop(reason)
-    this.#interface.pool.release(frame)
-    return result
+  /**
+   * A copy of what is sent to a group, from `path.local`, as if it had come back over the link: for our own sockets that have joined
+   * there.
+   */
+  loopCopy(path: Path, loopback: NetInterface, payload: number, length: number, protocol: number): void {
+    const { pool, memory } = this.#context
+    const frame = pool.allocate()
+    if (frame < 0) {
+      dropOutgoing(this.#context, path.family, DROP_OUT_NO_FRAME)
+      return
+    }
+    const ipHeader = path.ipHeader
+    const into = pool.address(frame) + pool.headroom + loopback.linkHeader + ipHeader
+    copyBytes(memory.bytes, payload, length, memory.bytes, into)
+    const packet = into - ipHeader
+    if (path.family === 4) {
+      const total = length + ipHeader
+      const { localIpv4: from, remoteIpv4: to } = path
+      ipv4.emit(memory.view, packet, 0, total, 0, ipv4.DONT_FRAGMENT, 1, protocol, from, to)
+    } else {
+      ipv6.emit(memory.view, packet, 0, 0, length, protocol, 1, path.local, path.remote)
+    }
+    const type = path.family === 4 ? ethernet.TYPE_IPV4 : ethernet.TYPE_IPV6
+    const start = writeLinkHeader(loopback, packet, 0, 0, type)
+    loopback.links[0].tx.push(frame, start - pool.address(frame), length + ipHeader + loopback.linkHeader, 0, 0, 0)
   }
 }

@@ -1,24 +1,47 @@
-import { type ErrorCode, GRANT_REMOVED, type NetQueue, ParakernelError } from '@parakernel/hal'
-import type { LibOSContext } from '@parakernel/queue'
-import type { NetConfig } from '../config.ts'
+import { type ErrorCode, GRANT_REMOVED, ParakernelError } from '@parakernel/hal'
+import { type IpWords, isIpv4Mapped, type LibOSContext, mapIpv4 } from '@parakernel/queue'
+import type { InterfaceConfig, NetConfig } from '../config.ts'
 import { macParts } from '../ethernet/mac.ts'
 import { EchoRequests } from '../icmp/echo-requests.ts'
+import * as icmp from '../icmp/wire.ts'
+import * as icmpv6 from '../icmpv6/wire.ts'
+import type { Ipv4Address } from '../ipv4/address.ts'
 import { PathMtuCache } from '../ipv4/path-mtu.ts'
 import { Reassembly } from '../ipv4/reassembly.ts'
-import { hostRoutes } from '../ipv4/routes.ts'
+import { LOOPBACK as LOOPBACK6 } from '../ipv6/address.ts'
+import { type Route, RouteTable } from '../route/route-table.ts'
+import { DROP_LINK_HAND_OFF_LOST } from '../statistics/counters.ts'
 import { PortTable } from '../udp/ports.ts'
-import type { UdpSocket } from '../udp/socket.ts'
-import { ArpService, type WaitingPackets } from './arp-service.ts'
-import { DatagramPath } from './datagram-path.ts'
-import { type ErrorListeners, IcmpInput } from './icmp-input.ts'
+import type { JoinedGroup, UdpSocket } from '../udp/socket.ts'
+import { type AddressOrigin, AddressTable, type LocalAddress } from './address-table.ts'
+import { ArpService } from './arp-service.ts'
+import { StackContext } from './context.ts'
+import { DhcpService } from './dhcp-service.ts'
+import { ErrorLog } from './error-log.ts'
+import { FastPath } from './fast-path.ts'
+import { GroupFilter } from './group-filter.ts'
+import { type HandedPacket, HandOff } from './hand-off.ts'
+import { IcmpInput } from './icmp-input.ts'
 import { IcmpOutput } from './icmp-output.ts'
 import { MembershipService } from './igmp-service.ts'
+import type { Incoming } from './incoming.ts'
 import { Input } from './input.ts'
-import { mtuOf, NetInterface } from './interface.ts'
+import { mtuOf, type NetInterface } from './interface.ts'
+import type { InterfaceServices } from './interface-services.ts'
+import { createInterfaces, type InterfacePlan, interfacePlans, isUp } from './interfaces.ts'
+import { Ipv6Stack } from './ipv6-stack.ts'
+import type { WaitingPackets } from './neighbors.ts'
 import { Output } from './output.ts'
+import type { PacketErrorListeners } from './packet-error.ts'
+import { PathTable } from './path-table.ts'
+import { ServedDatagrams } from './served-datagrams.ts'
 import { Siblings } from './siblings.ts'
+import { hasProgress } from './tcp-progress.ts'
+import type { TcpService } from './tcp-service.ts'
+import { createTcp } from './tcp-setup.ts'
+import { UdpErrors } from './udp-errors.ts'
 import { UdpInput } from './udp-input.ts'
-import { UdpOutput } from './udp-output.ts'
+import { type Members, UdpOutput } from './udp-output.ts'
 
 /** What the stack reports to the sockets above it. */
 export interface StackEvents {
@@ -32,36 +55,68 @@ export interface StackEvents {
 
 /** The layers of one partition's stack, wired, and what drives them: packets and time. */
 export class ProtocolStack {
-  readonly interface: NetInterface
+  readonly context: StackContext
+  /** Those of devices, and the loopback interface as the last one. */
+  readonly interfaces: readonly NetInterface[]
+  readonly loopback: NetInterface
+  readonly services: readonly InterfaceServices[]
+  readonly routes: RouteTable<NetInterface>
+  readonly addresses: AddressTable
   readonly sockets: (UdpSocket | undefined)[] = []
   readonly ports: PortTable
   readonly siblings: Siblings | undefined
-  readonly arp: ArpService
   readonly output: Output
-  readonly membership: MembershipService
   readonly udpOutput: UdpOutput
+  readonly tcp: TcpService
   readonly icmpOutput: IcmpOutput
   readonly echo: EchoRequests
-  readonly path: DatagramPath
+  readonly served: ServedDatagrams
+  readonly ipv6: Ipv6Stack
+  /** ICMP errors that wait for their sockets to ask. */
+  readonly errors: ErrorLog
+  readonly #fastPath: FastPath
   readonly #input: Input
+  readonly #handOff: HandOff | undefined
+  readonly #takeOver = (packet: HandedPacket) => {
+    const now = this.context.time[0]
+    this.#input.handedOver(packet, now)
+    this.served.flush(this.interfaces[packet.interface].links[0], now)
+  }
   readonly #reassembly: Reassembly
-  readonly #macFixed: boolean
-  readonly #epochs: Int32Array
+  readonly #pathMtu = new PathMtuCache()
+  readonly #plans: readonly InterfacePlan[]
+  /** By interface and queue. */
+  readonly #epochs: readonly Int32Array[]
 
-  constructor(config: NetConfig, context: LibOSContext, events: StackEvents) {
-    const { queues, pool, clock, runtime, partition, partitions } = context
-    checkQueues(queues)
+  constructor(config: NetConfig, libos: LibOSContext, events: StackEvents) {
+    const { pool, clock, runtime, partition, partitions } = libos
     const now = clock.now()
     const alone = partitions <= 1
-    const mac = config.mac ?? queues[0].control.mac
-    this.#macFixed = config.mac !== undefined
-    const iface = new NetInterface(config, pool, queues, macParts(mac), clock)
-    this.interface = iface
+    const context = new StackContext(pool, config.random, clock)
+    context.time[0] = now
+    this.context = context
+    const plans = interfacePlans(config, libos)
+    this.#plans = plans
+    this.interfaces = createInterfaces(context, config, plans)
+    this.loopback = this.interfaces[plans.length]
     this.siblings = config.siblings === undefined ? undefined : new Siblings(config.siblings)
+    this.#handOff =
+      alone || config.handOff === undefined ? undefined : new HandOff(config.handOff, partition, libos.host)
     this.ports = new PortTable(config.ephemeral, { partition, partitions: Math.max(partitions, 1) }, config.random)
-    const pathMtu = new PathMtuCache()
+    this.routes = new RouteTable()
+    this.addresses = new AddressTable(context, this.routes)
+    const ipv6 = new Ipv6Stack(context, config, this.addresses, this.routes)
+    this.ipv6 = ipv6
+    const paths = new PathTable(context, {
+      interfaces: this.interfaces,
+      loopback: this.loopback,
+      addresses: this.addresses,
+      routes: this.routes,
+      pathMtu: this.#pathMtu,
+      pathMtu6: ipv6.pathMtu,
+      selectSource: (iface, destination, nextHop) => ipv6.sourceFor(iface, destination, nextHop),
+    })
     const packets: WaitingPackets = {
-      send: (packet, high, low) => this.output.transmitWaiting(packet, high, low),
       sent: ({ token }) => {
         if (token !== 0) events.pushed(token)
       },
@@ -70,136 +125,297 @@ export class ProtocolStack {
       },
       addressLost: () => this.echo.clear('the address is in use by another host'),
     }
-    this.arp = new ArpService(iface, config, this.siblings, partition === 0, packets, now)
-    this.output = new Output(iface, hostRoutes(config.network, config.gateway), pathMtu, this.arp)
-    this.membership = new MembershipService(iface, config, alone)
-    this.udpOutput = new UdpOutput(iface, this.output, this.membership)
-    this.icmpOutput = new IcmpOutput(iface, this.output, config.icmpRate, config.icmpBurst)
+    this.services = this.interfaces.map((iface): InterfaceServices => {
+      const dhcp = undefined
+      const none = { arp: undefined, membership: undefined, filter: undefined, ipv6: undefined }
+      if (iface.loopback) return { interface: iface, ...none, dhcp }
+      const arp = new ArpService(iface, this.addresses, config, this.siblings, partition === 0, packets)
+      iface.arp = arp
+      const filter = new GroupFilter(iface)
+      const membership = new MembershipService(iface, filter, config, alone)
+      const host = ipv6.createHost(iface, plans[iface.index], filter, packets, this.siblings, partition === 0, alone)
+      return { interface: iface, arp, membership, filter, ipv6: host, dhcp }
+    })
+    this.output = new Output(context, paths)
+    this.udpOutput = new UdpOutput(context, this.output, this.#members(), this.loopback)
+    this.icmpOutput = new IcmpOutput(context, this.output, config.icmpRate, config.icmpBurst)
     // Partitions choose apart: an echo reply that comes to the wrong one must not look like its own.
     const random = config.random.next() & 0x7fff
     this.echo = new EchoRequests(random - (random % Math.max(partitions, 1)) + partition)
-    const listeners: ErrorListeners = {
-      socketAt: (port) => {
-        const slot = this.ports.slots[port]
-        return slot === 0 ? undefined : this.sockets[slot - 1]
-      },
-      failed: (socket, code) => events.socketFailed(socket, code),
+    this.errors = new ErrorLog(context.counters)
+    this.tcp = createTcp(
+      context,
+      config,
+      this.errors,
+      this.output,
+      this.addresses,
+      this.siblings,
+      partition,
+      partitions,
+      plans[0].queues[0].capabilities,
+    )
+    const find = (family: 4 | 6, port: number) => this.socketAt(family, port)
+    const udpErrors = new UdpErrors(this.errors, find, (socket, code) => events.socketFailed(socket, code))
+    const listeners: PacketErrorListeners = {
+      udp: (error) => udpErrors.report(error),
+      tcp: (error) => this.tcp.errors.report(error),
     }
-    const icmpInput = new IcmpInput(iface, this.output, this.echo, pathMtu, listeners)
-    this.path = new DatagramPath(iface, this.ports, this.sockets, this.arp, this.output, this.udpOutput, config.burst)
-    const { ports, sockets, path, icmpOutput, siblings } = this
-    const udpInput = new UdpInput(iface, ports, sockets, path, icmpOutput, runtime, siblings, alone)
+    const icmpInput = new IcmpInput(context, this.addresses, this.output, this.echo, this.#pathMtu, listeners)
+    const { ports, sockets, icmpOutput, siblings, addresses, services, udpOutput } = this
+    this.served = new ServedDatagrams(context, this.#pathMtu, ipv6.pathMtu, udpOutput, config.burst)
+    this.#fastPath = new FastPath(addresses, services, ports, sockets, this.served, this.tcp.fastPath)
     this.#reassembly = new Reassembly(config.reassembly)
-    this.#input = new Input(iface, {
-      arp: this.arp,
+    const unreachable = (incoming: Incoming) => {
+      if (incoming.family === 4) icmpOutput.report(incoming, icmp.DESTINATION_UNREACHABLE, icmp.PORT_UNREACHABLE)
+      else ipv6.icmpOutput?.report(incoming, icmpv6.DESTINATION_UNREACHABLE, icmpv6.PORT_UNREACHABLE)
+    }
+    const udpInput = new UdpInput(context, find, this.served, unreachable, runtime, siblings, alone)
+    ipv6.connect(services, {
       output: this.output,
-      membership: this.membership,
+      echo: this.echo,
+      listeners,
+      udp: udpInput,
+      tcp: this.tcp.input,
+      hasProgress: (iface, neighbor, within) => hasProgress(this.tcp.context, iface, neighbor, within),
+    })
+    this.#input = new Input(context, this.interfaces[0], {
+      addresses,
+      handOff: this.#handOff,
+      services,
       reassembly: this.#reassembly,
       icmpInput,
       icmpOutput,
-      udpInput,
+      udp: udpInput,
+      tcp: this.tcp.input,
+      ipv6: ipv6.isSpoken ? ipv6 : undefined,
     })
-    this.#epochs = Int32Array.from(queues, (queue) => queue.control.epoch)
+    this.#epochs = this.interfaces.map(({ links }) => Int32Array.from(links, ({ queue }) => queue.control.epoch))
+    this.addAddress(this.loopback, mapIpv4(LOCALHOST), 8, 'manual')
+    if (ipv6.isSpoken) this.addAddress(this.loopback, LOOPBACK6, 128, 'manual')
+    ipv6.start(now)
+    for (const [index, { config: own }] of plans.entries()) {
+      this.#configure(this.interfaces[index], own)
+      if (own.dhcp) this.#startDhcp(this.interfaces[index], own, alone)
+    }
+  }
+
+  /** Adds an address to an interface, and takes it into use as the protocol of its family asks. */
+  addAddress(iface: NetInterface, words: IpWords, prefix: number, origin: AddressOrigin): LocalAddress {
+    const { arp, ipv6 } = this.services[iface.index]
+    if (!isIpv4Mapped(words)) {
+      if (ipv6 !== undefined) return ipv6.add(words, prefix, this.context.time[0])
+      if (iface.loopback) return this.addresses.add(iface, words, prefix, origin)
+      throw new ParakernelError('EAFNOSUPPORT', 'does not speak IPv6', {
+        subject: `interface ${iface.name}`,
+        remedy: 'Let its option ipv6 be auto or static; its MTU must be 1280 at least',
+      })
+    }
+    const entry = this.addresses.add(iface, words, prefix, origin, arp?.initialState ?? 'preferred')
+    arp?.claim(entry, this.context.time[0])
+    return entry
+  }
+
+  /** Takes an address away at once: what is sent from it fails, and what is sent to it is not ours. */
+  removeAddress(entry: LocalAddress): boolean {
+    const { arp, ipv6 } = this.services[entry.interface.index]
+    if (entry.family === 6 && ipv6 !== undefined) return ipv6.remove(entry)
+    arp?.abandon(entry)
+    return this.addresses.remove(entry)
+  }
+
+  addRoute(route: Route<NetInterface>): void {
+    this.routes.add(route)
+    this.context.generation++
+  }
+
+  /** Removes the routes that `which` names; their number. */
+  removeRoutes(which: (route: Route<NetInterface>) => boolean): number {
+    const removed = this.routes.remove(which)
+    if (removed > 0) this.context.generation++
+    return removed
+  }
+
+  /** Whether an IPv4 address is a broadcast on any interface. */
+  isBroadcast(destination: Ipv4Address): boolean {
+    for (const iface of this.interfaces) if (iface.isBroadcast(destination)) return true
+    return false
+  }
+
+  /** The first socket of a port among those that take a family. */
+  socketAt(family: 4 | 6, port: number): UdpSocket | undefined {
+    const slot = (family === 4 ? this.ports.slots : this.ports.slots6)[port]
+    return slot === 0 ? undefined : this.sockets[slot - 1]
+  }
+
+  /** Joins a group on the interface that its packets are sent by; the interface's index. */
+  joinGroup(group: IpWords, now: number): number {
+    const { index } = this.output.pathTo(undefined, group).interface
+    const { membership, ipv6 } = this.services[index]
+    if (isIpv4Mapped(group)) membership?.join(group[3], now)
+    else ipv6?.listener.join(group, now)
+    return index
+  }
+
+  leaveGroup({ group, interface: index }: JoinedGroup, now: number): void {
+    const { membership, ipv6 } = this.services[index]
+    if (isIpv4Mapped(group)) membership?.leave(group[3], now)
+    else ipv6?.listener.leave(group, now)
   }
 
   /** One round: what arrived, what is due, what is to go out. Returns the number of packets. */
   poll(now: number): number {
-    const { links, time } = this.interface
-    time[0] = now
-    let work = this.#receiveLoopback(now)
-    for (let i = 0; i < links.length; i++) {
-      const link = links[i]
-      if (link.queue.control.epoch !== this.#epochs[i]) this.#controlEvent(i)
-      const count = link.queue.receive(link.rx)
-      if (count > 0) this.path.receive(link.rx, count, link, this.#input, now)
-      work += count + link.tx.flush()
+    this.context.time[0] = now
+    let work = 0
+    const { interfaces } = this
+    // The loopback interface comes first: what is sent to ourselves meanwhile has its turn in the next round.
+    for (let n = interfaces.length - 1; n >= 0; n--) {
+      const { links } = interfaces[n]
+      const epochs = this.#epochs[n]
+      for (let i = 0; i < links.length; i++) {
+        const link = links[i]
+        if (link.queue.control.epoch !== epochs[i]) this.#controlEvent(n, i)
+        const count = link.queue.receive(link.rx)
+        if (count > 0) this.#fastPath.receive(link.rx, count, link, this.#input, now)
+        work += count
+      }
     }
-    this.arp.askSiblings(now)
+    if (this.#handOff?.hasNews === true) work += this.#takeOthers(this.#handOff)
+    this.tcp.run(now)
+    work += this.#transmit()
+    for (const { arp } of this.services) arp?.askSiblings(now)
+    this.ipv6.askSiblings(now)
     return work
   }
 
   /** Does what time has made due. */
   pollTimers(now: number): void {
-    this.interface.time[0] = now
-    this.arp.poll(now)
+    this.context.time[0] = now
+    for (const { arp, membership, dhcp } of this.services) {
+      arp?.poll(now)
+      membership?.poll(now)
+      dhcp?.poll(now)
+    }
+    this.tcp.pollTimers()
     this.#input.expireFragments(now)
-    this.membership.poll(now)
+    this.ipv6.poll(now)
     this.echo.poll(now)
+    if (this.#pathMtu.poll(now)) this.context.generation++
     this.flush()
   }
 
   /** When `pollTimers` has something to do. */
   nextTimer(): number {
-    return Math.min(
-      this.arp.nextEvent(),
-      this.#reassembly.nextEvent(),
-      this.membership.nextEvent(),
-      this.echo.nextEvent(),
-    )
+    let next = Math.min(this.#reassembly.nextEvent(), this.echo.nextEvent(), this.#pathMtu.nextEvent())
+    next = Math.min(next, this.ipv6.nextEvent(), this.tcp.nextTimer())
+    for (const { arp, membership, dhcp } of this.services) {
+      if (arp !== undefined) next = Math.min(next, arp.nextEvent())
+      if (membership !== undefined) next = Math.min(next, membership.nextEvent())
+      if (dhcp !== undefined) next = Math.min(next, dhcp.nextEvent())
+    }
+    return next
   }
 
-  /** Offers to the devices what waits for them. */
+  /** Lets TCP send what it has, and offers to the devices what waits for them. */
   flush(): void {
-    for (const { tx } of this.interface.links) tx.flush()
+    this.tcp.run(this.context.time[0])
+    this.#transmit()
   }
 
   /** Whether packets wait for a device or for ourselves. */
   get hasWork(): boolean {
-    if (this.output.loopback.count > 0) return true
-    for (const { tx } of this.interface.links) if (tx.waiting > 0) return true
+    if (this.loopback.links[0].queue.arm() || this.tcp.hasWork || this.#handOff?.hasNews === true) return true
+    for (const { links } of this.interfaces) for (const { tx } of links) if (tx.waiting > 0) return true
     return false
   }
 
   /** Gives back every frame that the stack holds. */
   clear(): void {
-    this.arp.neighbors.clear()
+    // First, while its resets can still go out.
+    this.tcp.clear()
+    for (const { arp, dhcp } of this.services) {
+      dhcp?.stop(this.context.time[0])
+      arp?.neighbors.clear()
+    }
+    this.ipv6.clear()
     this.echo.clear('the libOS was shut down')
-    const { loopback } = this.output
-    const { pool, links } = this.interface
-    for (let i = 0; i < loopback.count; i++) pool.release(loopback.frame[i])
-    loopback.count = 0
-    for (const { tx } of links) {
-      tx.flush()
-      tx.clear()
+    for (const { links } of this.interfaces) {
+      for (const { tx } of links) {
+        tx.flush()
+        tx.clear()
+      }
+    }
+    this.loopback.links[0].queue.detach()
+  }
+
+  /** What other partitions have received for all. */
+  #takeOthers(handOff: HandOff): number {
+    const { lost } = handOff
+    const taken = handOff.take(this.#takeOver)
+    for (let i = lost; i < handOff.lost; i++) this.context.counters.drop(DROP_LINK_HAND_OFF_LOST)
+    return taken
+  }
+
+  #transmit(): number {
+    let work = 0
+    const { interfaces } = this
+    for (let n = 0; n < interfaces.length; n++) {
+      const { links } = interfaces[n]
+      for (let i = 0; i < links.length; i++) work += links[i].tx.flush()
+    }
+    return work
+  }
+
+  /** Gives an interface what its configuration names. */
+  #configure(iface: NetInterface, { addresses, routes }: InterfaceConfig): void {
+    for (const { words, prefix } of addresses) {
+      if (isIpv4Mapped(words) || this.services[iface.index].ipv6 !== undefined) {
+        this.addAddress(iface, words, prefix, 'manual')
+      }
+    }
+    for (const { destination, prefix, gateway, metric } of routes) {
+      const family = isIpv4Mapped(destination) ? 4 : 6
+      this.addRoute({ family, destination, prefix, gateway, interface: iface, metric, origin: 'static' })
     }
   }
 
-  /** Packets to ourselves; those that are sent meanwhile have their turn in the next round. */
-  #receiveLoopback(now: number): number {
-    const { loopback } = this.output
-    const count = loopback.count
-    if (count === 0) return 0
-    this.path.receive(loopback, count, this.interface.links[0], this.#input, now)
-    const left = loopback.count - count
-    for (let i = 0; i < left; i++) loopback.copyEntry(i, loopback, count + i)
-    loopback.count = left
-    return count
-  }
-
-  #controlEvent(index: number): void {
-    const iface = this.interface
-    const { queue, tx } = iface.links[index]
-    this.#epochs[index] = queue.control.epoch
-    iface.mtu = mtuOf(iface.links[0].queue, iface.linkHeader)
-    if (!this.#macFixed) iface.mac = macParts(queue.control.mac)
-    if (queue.control.state === GRANT_REMOVED) tx.clear()
-  }
-}
-
-/** @throws EINVAL without queues, ENOTSUP for a device that this stack cannot use */
-function checkQueues(queues: readonly NetQueue[]): void {
-  if (queues.length === 0) {
-    throw new ParakernelError('EINVAL', 'no device queue was given', {
-      subject: 'libOS net',
-      remedy: 'Configure a network backend with at least one queue for this partition',
-    })
-  }
-  for (const { grant, capabilities } of queues) {
-    if (capabilities.transmitAlignment > 1) {
-      throw new ParakernelError('ENOTSUP', 'transmits only aligned data, and answers stand where they arrived', {
-        subject: `${grant.device} queue ${grant.queue}`,
-        remedy: 'Use a device whose capability transmitAlignment is 1',
+  /** @throws ENOTSUP for several partitions: an answer reaches one of them, and the others would not know their address */
+  #startDhcp(iface: NetInterface, { metric, hostName }: InterfaceConfig, alone: boolean): void {
+    if (!alone) {
+      throw new ParakernelError('ENOTSUP', 'cannot be had by several partitions', {
+        subject: `interface ${iface.name}: address dhcp`,
+        remedy: 'Give it a fixed address, or run one partition',
       })
     }
+    this.services[iface.index].dhcp = new DhcpService(iface, this, this.output, metric, hostName)
+  }
+
+  /** Which interfaces have joined which groups. */
+  #members(): Members {
+    return {
+      isMember: ({ index }, group) => {
+        const { membership, ipv6 } = this.services[index]
+        if (isIpv4Mapped(group)) return membership?.isMember(group[3]) === true
+        return ipv6?.listener.isMember(group) === true
+      },
+    }
+  }
+
+  #controlEvent(index: number, link: number): void {
+    const iface = this.interfaces[index]
+    const { queue, tx } = iface.links[link]
+    this.#epochs[index][link] = queue.control.epoch
+    iface.mtu = mtuOf(iface, iface.links[0].queue)
+    if (this.#plans[index]?.config.mac === undefined) iface.mac = macParts(queue.control.mac)
+    const wasUp = iface.up
+    iface.up = iface.loopback || isUp(iface)
+    if (iface.up && !wasUp) {
+      const { dhcp, ipv6 } = this.services[index]
+      dhcp?.linkUp(this.context.time[0])
+      ipv6?.linkUp(this.context.time[0])
+    }
+    if (queue.control.state === GRANT_REMOVED) tx.clear()
+    this.context.generation++
   }
 }
+
+const LOCALHOST = 0x7f00_0001

@@ -1,4 +1,4 @@
-import type { NetQueue, WakeSource } from '@parakernel/hal'
+import { GRANT_ATTACHED, type NetQueue, type WakeSource } from '@parakernel/hal'
 import type { Loop, Pollable, TimerId } from '@parakernel/kernel'
 import type { ProtocolStack } from './protocol-stack.ts'
 
@@ -7,6 +7,7 @@ export class StackDriver implements Pollable {
   readonly wake: WakeSource
   readonly #stack: ProtocolStack
   readonly #loop: Loop
+  readonly #first: NetQueue
   readonly #wakeUps: readonly Pollable[]
   #timer: TimerId = 0
   #timerAt = Number.POSITIVE_INFINITY
@@ -22,7 +23,8 @@ export class StackDriver implements Pollable {
   constructor(stack: ProtocolStack, loop: Loop) {
     this.#stack = stack
     this.#loop = loop
-    const [first, ...others] = stack.interface.links
+    const [first, ...others] = stack.interfaces.filter(({ loopback }) => !loopback).flatMap(({ links }) => links)
+    this.#first = first.queue
     this.wake = first.queue.wake
     this.#wakeUps = others.map(({ queue }) => wakeUpOf(queue))
     for (const pollable of [this, ...this.#wakeUps]) loop.add(pollable)
@@ -33,24 +35,26 @@ export class StackDriver implements Pollable {
     this.#polling = true
     const work = this.#stack.poll(now)
     this.#polling = false
-    if (this.#stack.interface.timersMoved) this.#schedule()
+    if (this.#stack.context.timersMoved) this.#schedule()
     return work
   }
 
   arm(): boolean {
-    const work = this.#stack.interface.links[0].queue.arm()
+    const work = this.#first.arm()
     return work || this.#stack.hasWork
   }
 
   nextEvent(): number {
     let next = Number.POSITIVE_INFINITY
-    for (const { queue } of this.#stack.interface.links) next = Math.min(next, queue.nextEvent?.() ?? next)
+    for (const { links } of this.#stack.interfaces) {
+      for (const { queue } of links) next = Math.min(next, queue.nextEvent?.() ?? next)
+    }
     return next
   }
 
   /** Sets the stack's time for a call from outside of a round, and returns it; within one, it is the round's. */
   readClock(): number {
-    const { time } = this.#stack.interface
+    const { time } = this.#stack.context
     if (!this.#polling) time[0] = this.#loop.clock.now()
     return time[0]
   }
@@ -58,7 +62,12 @@ export class StackDriver implements Pollable {
   /** A burst was sent: it goes out now, or at the end of the round that is running. */
   burstSent(): void {
     if (!this.#polling) this.#stack.flush()
-    if (this.#stack.interface.timersMoved) this.#schedule()
+    if (this.#stack.context.timersMoved) this.#schedule()
+  }
+
+  /** A stream has something to send: at the end of the round that is running, or of the next. */
+  streamSent(): void {
+    if (!this.#polling) this.changed()
   }
 
   /** Something is to be sent, or to be timed: at the end of this round, or of the next. */
@@ -71,16 +80,19 @@ export class StackDriver implements Pollable {
     this.#schedule()
   }
 
-  /** Leaves the loop. */
+  /** Leaves the loop; devices that still have packets of ours on their way are polled until those have gone. */
   stop(): void {
     this.#stopped = true
     for (const pollable of [this, ...this.#wakeUps]) this.#loop.remove(pollable)
     this.#loop.timers.cancel(this.#timer)
+    for (const { links } of this.#stack.interfaces) {
+      for (const { queue } of links) if (sendsLater(queue)) drain(queue, this.#loop)
+    }
   }
 
   /** Keeps one timer of the loop at the earliest time that a protocol waits for. */
   #schedule(): void {
-    this.#stack.interface.timersMoved = false
+    this.#stack.context.timersMoved = false
     const next = this.#stack.nextTimer()
     if (next === this.#timerAt) return
     this.#loop.timers.cancel(this.#timer)
@@ -93,6 +105,26 @@ export class StackDriver implements Pollable {
     this.#stack.pollTimers(now)
     this.#schedule()
   }
+}
+
+/** A device on whose way packets take their time: an emulated link, or faults. */
+function sendsLater(queue: NetQueue): boolean {
+  return queue.nextEvent !== undefined && queue.nextEvent() !== Number.POSITIVE_INFINITY
+}
+
+/** Polls a queue for nothing but what it still has to send, until it has sent it or is detached. */
+function drain(queue: NetQueue, loop: Loop): void {
+  const pollable: Pollable = {
+    wake: queue.wake,
+    poll() {
+      const isOver = queue.control.state !== GRANT_ATTACHED || !sendsLater(queue)
+      if (isOver) loop.defer(() => loop.remove(pollable))
+      return isOver ? 0 : queue.reap()
+    },
+    arm: () => queue.arm(),
+    nextEvent: () => queue.nextEvent?.() ?? Number.POSITIVE_INFINITY,
+  }
+  loop.add(pollable)
 }
 
 /** A pollable has one wake source: the second and later queues get one of their own, which does nothing but wake. */

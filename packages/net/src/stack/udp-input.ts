@@ -1,9 +1,9 @@
-import { CHECKSUM_BAD, CHECKSUM_PARTIAL, CHECKSUM_VERIFIED } from '@parakernel/hal'
-import { type QueueRuntime, ScatterGatherArray, type Segment } from '@parakernel/queue'
-import { fold, pseudoHeaderSum, sumBytes } from '../checksum/internet-checksum.ts'
-import * as icmp from '../icmp/wire.ts'
-import { formatIpv4, type Ipv4Address, isMulticast } from '../ipv4/address.ts'
+import { CHECKSUM_BAD, CHECKSUM_PARTIAL, CHECKSUM_VERIFIED, copyBytes } from '@parakernel/hal'
+import { type IpWords, isIpv6Multicast, type QueueRuntime, ScatterGatherArray, type Segment } from '@parakernel/queue'
+import { fold, sumBytes } from '../checksum/internet-checksum.ts'
+import { isMulticast } from '../ipv4/address.ts'
 import * as ipv4 from '../ipv4/wire.ts'
+import * as ipv6 from '../ipv6/wire.ts'
 import {
   DROP_IP_NOT_MEMBER,
   DROP_IP_REASSEMBLED_TOO_LONG,
@@ -18,41 +18,44 @@ import {
   DROP_UDP_TRUNCATED,
   UDP_IN_DATAGRAMS,
 } from '../statistics/counters.ts'
-import type { PortTable } from '../udp/ports.ts'
 import type { UdpSocket } from '../udp/socket.ts'
 import * as udp from '../udp/wire.ts'
-import type { DatagramPath } from './datagram-path.ts'
-import type { IcmpOutput } from './icmp-output.ts'
-import type { Incoming } from './incoming.ts'
-import type { NetInterface } from './interface.ts'
+import type { StackContext } from './context.ts'
+import type { Incoming, TransportInput } from './incoming.ts'
+import type { ServedDatagrams } from './served-datagrams.ts'
 import type { Siblings } from './siblings.ts'
+import { formatAddress, nextOf } from './socket-table.ts'
 
-/** UDP input for everything that the fast path does not take: sockets that pop, groups, fragments, options, bad datagrams. */
-export class UdpInput {
-  readonly #interface: NetInterface
-  readonly #ports: PortTable
-  readonly #sockets: readonly (UdpSocket | undefined)[]
-  readonly #path: DatagramPath
-  readonly #icmp: IcmpOutput
+/**
+ * UDP input of both families for everything that the fast path does not take: sockets that pop, groups, fragments, options, bad
+ * datagrams.
+ */
+export class UdpInput implements TransportInput {
+  readonly #context: StackContext
+  readonly #socketAt: (family: 4 | 6, port: number) => UdpSocket | undefined
+  readonly #served: ServedDatagrams
+  readonly #unreachable: (incoming: Incoming) => void
   readonly #runtime: QueueRuntime
   readonly #siblings: Siblings | undefined
   readonly #alone: boolean
 
+  /**
+   * @param socketAt the first socket of a port among those that take a family
+   * @param unreachable tells the sender of a packet that nobody listens (RFC 1122 section 4.1.3.1, RFC 4443 section 3.1)
+   */
   constructor(
-    iface: NetInterface,
-    ports: PortTable,
-    sockets: readonly (UdpSocket | undefined)[],
-    path: DatagramPath,
-    icmpOutput: IcmpOutput,
+    context: StackContext,
+    socketAt: (family: 4 | 6, port: number) => UdpSocket | undefined,
+    served: ServedDatagrams,
+    unreachable: (incoming: Incoming) => void,
     runtime: QueueRuntime,
     siblings: Siblings | undefined,
     alone: boolean,
   ) {
-    this.#interface = iface
-    this.#ports = ports
-    this.#sockets = sockets
-    this.#path = path
-    this.#icmp = icmpOutput
+    this.#context = context
+    this.#socketAt = socketAt
+    this.#served = served
+    this.#unreachable = unreachable
     this.#runtime = runtime
     this.#siblings = siblings
     this.#alone = alone
@@ -60,114 +63,98 @@ export class UdpInput {
 
   /** The datagram of `length` bytes at `at`. May pass the frame on. */
   receive(incoming: Incoming, at: number, length: number): void {
-    const { memory, packet } = incoming
+    const { memory, family, source, destination, group } = incoming
     const { view } = memory
-    const { counters } = this.#interface
+    const { counters } = this.#context
     if (length < udp.HEADER_LENGTH) {
       counters.drop(DROP_UDP_TRUNCATED)
       return
     }
     const size = udp.length(view, at)
-    const source = ipv4.source(view, packet)
-    const destination = ipv4.destination(view, packet)
     // A super-frame's headers describe its first segment, or nothing, depending on the device: its length counts.
     const whole = incoming.segmentSize > 0 ? length : size
     if (whole < udp.HEADER_LENGTH || whole > length) {
       counters.drop(DROP_UDP_BAD_LENGTH)
       return
     }
-    if (!this.#checksumRight(incoming, at, whole, source, destination)) {
+    if (!this.#checksumRight(incoming, at, whole)) {
       counters.drop(DROP_UDP_BAD_CHECKSUM)
       return
     }
     const port = udp.destinationPort(view, at)
-    const slot = this.#ports.slots[port]
-    const socket = slot === 0 ? undefined : this.#sockets[slot - 1]
-    const group = isMulticast(destination) || destination !== this.#interface.address
-    if (socket === undefined || (group && socket.localAddress !== 0)) {
+    const peerPort = udp.sourcePort(view, at)
+    let socket = this.#socketAt(family, port)
+    while (socket !== undefined && !socket.hears(family, destination, group)) socket = nextOf(socket, family)
+    if (socket === undefined) {
       this.#closed(incoming, port)
       return
     }
-    if (isMulticast(destination) && !socket.groups.has(destination)) {
+    if (group && isGroup(family, destination) && !socket.hasJoined(destination)) {
       counters.drop(DROP_IP_NOT_MEMBER)
       return
     }
-    const peerPort = udp.sourcePort(view, at)
     if (!socket.accepts(source, peerPort)) {
       counters.drop(DROP_UDP_NOT_PEER)
-      this.#icmp.report(incoming, icmp.DESTINATION_UNREACHABLE, icmp.PORT_UNREACHABLE)
+      this.#unreachable(incoming)
       return
     }
     const data = at + udp.HEADER_LENGTH
     const bytes = whole - udp.HEADER_LENGTH
     if (incoming.segmentSize === 0) {
-      this.#deliver(socket, incoming, data, bytes, source, peerPort)
+      this.#deliver(socket, incoming, data, bytes, peerPort)
       return
     }
     for (let done = 0; done < bytes; done += incoming.segmentSize) {
       const piece = Math.min(incoming.segmentSize, bytes - done)
-      this.#deliverCopy(socket, incoming, data + done, piece, source, peerPort)
+      this.#deliverCopy(socket, incoming, data + done, piece, peerPort)
     }
   }
 
-  #checksumRight(incoming: Incoming, at: number, size: number, source: Ipv4Address, destination: Ipv4Address): boolean {
-    const { memory, flags } = incoming
-    const { trustDevice, unmarkedPartials } = this.#interface
+  #checksumRight(incoming: Incoming, at: number, size: number): boolean {
+    const { memory, flags, family, source, destination } = incoming
+    const { trustDevice, unmarkedPartials } = incoming.interface
     const checksum = udp.checksum(memory.view, at)
-    if (checksum === 0) return true
+    // IPv6 has no header checksum that would stand in for it (RFC 8200 section 8.1).
+    if (checksum === 0) return family === 4
     if ((flags & CHECKSUM_PARTIAL) !== 0 || (trustDevice && (flags & CHECKSUM_VERIFIED) !== 0)) return true
     if (trustDevice && (flags & CHECKSUM_BAD) !== 0) return false
-    const pseudo = fold(pseudoHeaderSum(source, destination, ipv4.PROTOCOL_UDP, size))
+    // The mapped form of an IPv4 address adds nothing to a sum.
+    const pseudo = fold(ipv6.addressSum(source, destination) + ipv4.PROTOCOL_UDP + size)
     if (fold(pseudo + sumBytes(memory, at, size)) === 0xffff) return true
     // Partial: the field holds the pseudo-header's sum and no more. Reassembled datagrams never are.
     return unmarkedPartials && incoming.ethernet >= 0 && checksum === pseudo
   }
 
-  /** No socket here. Unless another partition has one, the sender is told (RFC 1122 section 4.1.3.1). */
+  /** No socket here. Unless another partition has one, the sender is told. */
   #closed(incoming: Incoming, port: number): void {
-    const { counters } = this.#interface
+    const { counters } = this.#context
     const elsewhere = this.#siblings === undefined ? !this.#alone : this.#siblings.hasPort(port)
     counters.drop(elsewhere ? DROP_UDP_OTHER_PARTITION : DROP_UDP_PORT_CLOSED)
-    if (!elsewhere) this.#icmp.report(incoming, icmp.DESTINATION_UNREACHABLE, icmp.PORT_UNREACHABLE)
+    if (!elsewhere) this.#unreachable(incoming)
   }
 
   /** In its own frame, if it has one. */
-  #deliver(
-    socket: UdpSocket,
-    incoming: Incoming,
-    data: number,
-    bytes: number,
-    source: Ipv4Address,
-    port: number,
-  ): void {
+  #deliver(socket: UdpSocket, incoming: Incoming, data: number, bytes: number, port: number): void {
     const { frame } = incoming
     if (frame < 0) {
-      this.#deliverCopy(socket, incoming, data, bytes, source, port)
+      this.#deliverCopy(socket, incoming, data, bytes, port)
       return
     }
     if (!this.#mayDeliver(socket)) return
-    this.#interface.counters.values[UDP_IN_DATAGRAMS]++
+    this.#context.counters.values[UDP_IN_DATAGRAMS]++
     incoming.frame = -1
     if (socket.handler !== undefined) {
-      const question = incoming.loopback ? -1 : incoming.ethernet
-      this.#path.append(socket, frame, data, bytes, source, port, question, incoming.link, incoming.now)
+      this.#served.append(socket, incoming, frame, incoming.ethernet, data, bytes, port)
     } else {
-      this.#enqueue(socket, [{ frame, address: data, length: bytes }], source, port)
+      this.#enqueue(socket, [{ frame, address: data, length: bytes }], incoming.source, port)
     }
   }
 
   /** In fresh frames: one for a handler, as many as it takes for a pop. */
-  #deliverCopy(
-    socket: UdpSocket,
-    incoming: Incoming,
-    data: number,
-    bytes: number,
-    source: Ipv4Address,
-    port: number,
-  ): void {
-    const { pool, memory, counters } = this.#interface
+  #deliverCopy(socket: UdpSocket, incoming: Incoming, data: number, bytes: number, port: number): void {
+    const { pool, memory, counters } = this.#context
     if (!this.#mayDeliver(socket)) return
-    const offset = pool.headroom + ipv4.HEADER_LENGTH + udp.HEADER_LENGTH + 14
+    const offset = pool.headroom + ipv6.HEADER_LENGTH + udp.HEADER_LENGTH + 18
     const room = pool.frameSize - offset - pool.window.tailroom
     if (socket.handler !== undefined && bytes > room) {
       counters.drop(DROP_IP_REASSEMBLED_TOO_LONG)
@@ -184,21 +171,21 @@ export class UdpInput {
       const address = pool.address(frame) + offset
       const length = Math.min(room, bytes - i * room)
       const from = data + i * room
-      memory.bytes.set(incoming.memory.bytes.subarray(from, from + length), address)
+      copyBytes(incoming.memory.bytes, from, length, memory.bytes, address)
       segments.push({ frame, address, length })
     }
     counters.values[UDP_IN_DATAGRAMS]++
     if (socket.handler !== undefined) {
       const { frame, address } = segments[0]
       // A copy has no Ethernet header, so that an answer has to find its own way.
-      this.#path.append(socket, frame, address, bytes, source, port, -1, incoming.link, incoming.now)
+      this.#served.append(socket, incoming, frame, -1, address, bytes, port)
     } else {
-      this.#enqueue(socket, segments, source, port)
+      this.#enqueue(socket, segments, incoming.source, port)
     }
   }
 
   #mayDeliver(socket: UdpSocket): boolean {
-    const { pool, counters } = this.#interface
+    const { pool, counters } = this.#context
     if (socket.handler !== undefined) return true
     // What pops hold is gone for the devices: at the watermark the application must free before it gets more.
     if (pool.belowWatermark) {
@@ -212,11 +199,15 @@ export class UdpInput {
     return true
   }
 
-  #enqueue(socket: UdpSocket, segments: Segment[], address: Ipv4Address, port: number): void {
-    const sga = new ScatterGatherArray(this.#interface.pool, segments)
-    const source = { address: formatIpv4(address), port }
+  #enqueue(socket: UdpSocket, segments: Segment[], address: IpWords, port: number): void {
+    const sga = new ScatterGatherArray(this.#context.pool, segments)
+    const source = { address: formatAddress(address, socket.family), port }
     const token = socket.pops.shift()
     if (token === undefined) socket.received.push({ sga, source })
     else this.#runtime.completePop(token, sga, source)
   }
+}
+
+function isGroup(family: 4 | 6, destination: IpWords): boolean {
+  return family === 4 ? isMulticast(destination[3]) : isIpv6Multicast(destination)
 }

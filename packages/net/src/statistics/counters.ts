@@ -112,6 +112,9 @@ export const STACK_COUNTERS = [
   'drop.outNeighborUnreachable',
   'drop.outNoRoute',
   'drop.outInvalid',
+  'drop.icmpErrorQueueFull',
+  'drop.linkHandOffTooLong',
+  'drop.linkHandOffLost',
 ] as const
 
 export type StackCounter = (typeof STACK_COUNTERS)[number]
@@ -248,6 +251,9 @@ export const DROP_OUT_NEIGHBOR_QUEUE_FULL = 102
 export const DROP_OUT_NEIGHBOR_UNREACHABLE = 103
 export const DROP_OUT_NO_ROUTE = 104
 export const DROP_OUT_INVALID = 105
+export const DROP_ICMP_ERROR_QUEUE_FULL = 106
+export const DROP_LINK_HAND_OFF_TOO_LONG = 107
+export const DROP_LINK_HAND_OFF_LOST = 108
 
 /** MIB counter of each drop reason, -1 where the MIBs have none. */
 const MIB_OF_DROP = Int32Array.of(
@@ -301,4 +307,7 @@ const MIB_OF_DROP = Int32Array.of(
   IP_OUT_DISCARDS,
   IP_OUT_NO_ROUTES,
   IP_OUT_DISCARDS,
+  -1,
+  -1,
+  -1,
 )

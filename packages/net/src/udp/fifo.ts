@@ -23,14 +23,24 @@ export class Fifo<T> {
     return item
   }
 
+  /** The item that `shift` would take. */
+  get first(): T | undefined {
+    return this.#size === 0 ? undefined : this.#ring[this.#head]
+  }
+
   /** Takes out the first item that equals `item`; false when there is none. */
   remove(item: T): boolean {
+    return this.removeWhere((other) => other === item) !== undefined
+  }
+
+  /** Takes out the first item for which `matches` holds, and returns it. */
+  removeWhere(matches: (item: T) => boolean): T | undefined {
     const items: T[] = []
     for (let next = this.shift(); next !== undefined; next = this.shift()) items.push(next)
-    const at = items.indexOf(item)
-    if (at >= 0) items.splice(at, 1)
+    const at = items.findIndex(matches)
+    const removed = at < 0 ? undefined : items.splice(at, 1)[0]
     for (const other of items) this.push(other)
-    return at >= 0
+    return removed
   }
 
   #grow(): void {

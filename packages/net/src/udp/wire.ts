@@ -9,6 +9,8 @@ export const HEADER_LENGTH = 8
 export const CHECKSUM = 6
 /** Longest payload in an IPv4 datagram without options. */
 export const MAX_PAYLOAD = 65_535 - 20 - 8
+/** The same of IPv6 without extension headers: its header does not count. */
+export const MAX_PAYLOAD6 = 65_535 - 8
 
 export const sourcePort = (view: DataView, at: number): number => view.getUint16(at)
 export const destinationPort = (view: DataView, at: number): number => view.getUint16(at + 2)

@@ -10,8 +10,8 @@ import {
   VirtualClock,
 } from '@parakernel/hal'
 import { RunLoop } from '@parakernel/kernel'
-import { createQueueRuntime, type QueueRuntime } from '@parakernel/queue'
-import { libos, type NetLibOS, type NetOptions } from '../../src/index.ts'
+import { createQueueRuntime, type LibOSInterface, type QueueRuntime } from '@parakernel/queue'
+import { type InterfaceOptions, libos, type NetLibOS, type NetOptions } from '../../src/index.ts'
 
 /** One libOS over some queues of an emulated NIC, with a pool of its own. */
 export interface Machine {
@@ -24,6 +24,12 @@ export interface Machine {
 export interface MachineOptions {
   readonly options: NetOptions
   readonly nic?: NicOptions
+  /** Further interfaces, each over a NIC of its own with one queue for each partition. */
+  readonly interfaces?: readonly {
+    readonly name: string
+    readonly nic?: NicOptions
+    readonly options: InterfaceOptions
+  }[]
   readonly frames?: number
   /** Wraps the NIC, in a fault injector say. */
   readonly wrap?: (device: NetDevice) => NetDevice
@@ -65,6 +71,12 @@ export class Machines {
     this.nics.push(nic)
     const device = setup.wrap?.(nic) ?? nic
     this.#devices.push(device)
+    const further = (setup.interfaces ?? []).map(({ name, nic: options = {}, options: own }) => {
+      const other = this.network.nic({ queues: partitions, ringSize: 64, ...options })
+      this.nics.push(other)
+      this.#devices.push(other)
+      return { name, device: other, options: { ...own } }
+    })
     const shared = libos.share(setup.options, partitions)
     const machines: Machine[] = []
     for (let partition = 0; partition < partitions; partition++) {
@@ -76,8 +88,18 @@ export class Machines {
         queues.push(await attachNetQueue(grant, { pool, clock: this.clock }))
       }
       const runtime = createQueueRuntime(this.loop)
-      const context = { pool, clock: this.clock, loop: this.loop, runtime, queues, partition, partitions }
-      const machine = { libos: await libos.create(shared, context), pool, queues, runtime }
+      const interfaces: LibOSInterface[] = []
+      for (const { name, device: other, options } of further) {
+        const queue = await attachNetQueue(other.grant(partition, window), { pool, clock: this.clock })
+        interfaces.push({ name, queues: [queue], options })
+      }
+      const context = { pool, clock: this.clock, loop: this.loop, runtime, queues, interfaces, partition, partitions }
+      const machine = {
+        libos: await libos.create(shared, context),
+        pool,
+        queues: [...queues, ...interfaces.flatMap((one) => one.queues)],
+        runtime,
+      }
       machines.push(machine)
       this.all.push(machine)
     }

@@ -95,7 +95,7 @@ export async function stackAndWire(
   const machine = await machines.add({
     ...rest,
     nic: { mac: SERVER_MAC, ...setup.nic },
-    options: { address: '10.0.0.1/24', seed: 1, addressCheck: 'none', ...options },
+    options: { address: '10.0.0.1/24', seed: 1, addressCheck: 'none', ipv6: 'off', ...options },
   })
   const wire = new Wire(machines, CLIENT_MAC, wireNic)
   machines.run(MILLISECOND)
