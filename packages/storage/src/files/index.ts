@@ -1,0 +1,6 @@
+export { errorCodeOf } from './errno.ts'
+export { checkVolume } from './fsck/check-volume.ts'
+export { FileOperation } from './io/operation.ts'
+export { makeVolume } from './make-volume.ts'
+export { mountVolume } from './mount-volume.ts'
+export type * from './volume.ts'
