@@ -6,8 +6,10 @@ const KNOWN: ReadonlySet<string> = new Set<ErrorCode>([
   'EADDRNOTAVAIL',
   'EAFNOSUPPORT',
   'EAGAIN',
+  'EALREADY',
   'EBADF',
   'ECANCELED',
+  'ECONNABORTED',
   'ECONNREFUSED',
   'ECONNRESET',
   'EDESTADDRREQ',
@@ -23,6 +25,8 @@ const KNOWN: ReadonlySet<string> = new Set<ErrorCode>([
   'ENOMEM',
   'ENOTCONN',
   'EPERM',
+  'EPIPE',
+  'ETIMEDOUT',
 ])
 
 /** The code of an error of Node's, EIO for one that is not in the contract's list. */

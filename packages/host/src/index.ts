@@ -1,3 +1,6 @@
 export { HostLibOS } from './host-libos.ts'
 export { libos } from './libos.ts'
 export type { HostOptions } from './options.ts'
+export { HostStorage } from './storage/host-storage.ts'
+export type { HostStorageOptions } from './storage/options.ts'
+export { storageLibos } from './storage/storage-libos.ts'

@@ -8,7 +8,7 @@ import { libos } from '../src/index.ts'
 async function instance(address: string) {
   const loop = new RunLoop()
   return libos.create(
-    { address },
+    { address, ipv6Address: '::1' },
     {
       loop,
       runtime: createQueueRuntime(loop),
@@ -27,7 +27,18 @@ const second = process.platform === 'linux' ? '127.0.0.2' : '127.0.0.1'
 networkLibosConformance({
   name: 'host',
   broadcastAddress: '127.255.255.255',
+  missingStreamOptions: [
+    'ttl',
+    'keepAliveInterval',
+    'keepAliveProbes',
+    'userTimeout',
+    'notSentLowWater',
+    'maximumSegment',
+    'congestionControl',
+  ],
   unsupported: {
+    exactBuffers: "the kernel's buffers lie beneath those of the socket",
+    acknowledgedClose: 'Node does not tell when the peer has acknowledged the end, only when the kernel has taken it',
     synchronousWait: "only Node's own loop moves the sockets of the host, and a synchronous wait holds it up",
     multicastLoopOff: 'both instances hear the one loopback interface, which brings back whatever is sent on it',
     ...(process.platform === 'linux'
@@ -43,6 +54,8 @@ networkLibosConformance({
       b: await instance(second),
       addressOfA: '127.0.0.1',
       addressOfB: second,
+      ipv6AddressOfA: '::1',
+      ipv6AddressOfB: '::1',
       settle: () => sleep(20),
       close: async () => {},
     }

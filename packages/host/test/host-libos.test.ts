@@ -44,9 +44,16 @@ describe('host libOS', () => {
   })
 
   it('refuses what it does not serve', async () => {
-    const os = await host()
-    expect(() => os.socket('stream')).toThrow(expect.objectContaining({ code: 'EPROTONOSUPPORT' }))
-    expect(() => os.socket('datagram', 'ipv6')).toThrow(expect.objectContaining({ code: 'EAFNOSUPPORT' }))
+    const os = await host({ address: '127.0.0.1' })
+    expect(() => os.socket('raw' as 'stream')).toThrow(expect.objectContaining({ code: 'EPROTONOSUPPORT' }))
+    expect(() => os.socket('stream', 'ipv6')).toThrow(
+      expect.objectContaining({ code: 'EAFNOSUPPORT', remedy: expect.stringContaining('ipv6Address') }),
+    )
+    const six = await host({ ipv6Address: '::1' })
+    expect(six.addresses).toEqual(['::1'])
+    expect(() => six.serveDatagrams(six.socket('datagram', 'ipv6'), () => {})).toThrow(
+      expect.objectContaining({ code: 'ENOTSUP' }),
+    )
   })
 
   it('counts datagrams that find no frames', async () => {

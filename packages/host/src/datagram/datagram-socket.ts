@@ -1,47 +1,31 @@
 import type { RemoteInfo, Socket } from 'node:dgram'
-import { type ErrorCode, type FramePool, ParakernelError } from '@parakernel/hal'
+import { type ErrorCode, ParakernelError } from '@parakernel/hal'
 import {
   allocateSga,
-  checkPort,
   type DatagramBurst,
   type DatagramHandler,
   formatIpv4,
   formatSocketAddress,
   isIpv4Multicast,
+  isIpv6Multicast,
   parseIpv4,
+  parseIpv6,
   type QueueDescriptor,
   type QueueOwner,
-  type QueueRuntime,
   type QueueToken,
   type ScatterGatherArray,
   type SocketAddress,
+  type SocketInfo,
+  type SocketOption,
   type SocketOptions,
 } from '@parakernel/queue'
+import { checkAddress, checkOwn, type Family, unbound } from '../addresses.ts'
+import type { SocketContext } from '../context.ts'
 import { asParakernelError, codeOf } from '../errors.ts'
-import {
-  type HostCounters,
-  IN_DATAGRAMS,
-  IN_ERRORS,
-  OUT_DATAGRAMS,
-  OUT_REFUSED,
-  POOL_LOW,
-  QUEUE_FULL,
-} from '../statistics.ts'
+import { IN_DATAGRAMS, IN_ERRORS, OUT_DATAGRAMS, OUT_REFUSED, POOL_LOW, QUEUE_FULL } from '../statistics.ts'
 import { bindEphemeral, bindNow, connectNow, createNodeSocket } from './node-socket.ts'
 import { ServedDatagrams } from './served-datagrams.ts'
-import { applyOption, checkOption, defaultOptions } from './socket-options.ts'
-
-const UNBOUND: SocketAddress = { address: '0.0.0.0', port: 0 }
-
-/** What all sockets of a libOS share. */
-export interface SocketContext {
-  readonly runtime: QueueRuntime
-  readonly pool: FramePool
-  readonly counters: HostCounters
-  /** The libOS's one address, or undefined when it has all of the host. */
-  readonly address: string | undefined
-  readonly receiveQueue: number
-}
+import { applyOption, checkOption, type DatagramOptions, defaultOptions } from './socket-options.ts'
 
 interface Waiting {
   readonly sga: ScatterGatherArray
@@ -52,8 +36,9 @@ interface Waiting {
 export class DatagramSocket implements QueueOwner {
   readonly needsNodeLoop = true
   readonly qd: QueueDescriptor
+  readonly family: Family
   readonly #context: SocketContext
-  readonly #options: SocketOptions
+  readonly #options: DatagramOptions
   readonly #groups = new Set<string>()
   readonly #pops: QueueToken[] = []
   readonly #waiting: Waiting[] = []
@@ -65,8 +50,9 @@ export class DatagramSocket implements QueueOwner {
   #sending = 0
   #whenSent: (() => void) | undefined
 
-  constructor(context: SocketContext) {
+  constructor(context: SocketContext, family: Family) {
     this.#context = context
+    this.family = family
     this.#options = defaultOptions(context.receiveQueue)
     this.qd = context.runtime.open(this)
   }
@@ -77,26 +63,23 @@ export class DatagramSocket implements QueueOwner {
   }
 
   get name(): SocketAddress {
-    if (this.#socket === undefined) return UNBOUND
+    if (this.#socket === undefined) return unbound(this.family)
     const { address, port } = this.#socket.address()
     return { address, port }
   }
 
   bind(at: SocketAddress): void {
     if (this.#socket !== undefined) throw new ParakernelError('EINVAL', 'is bound already', { subject: this.#subject })
-    checkPort(at.port)
-    const subject = `udp ${formatSocketAddress(at)}`
-    const { address } = this.#context
-    if (parseIpv4(at.address) !== 0 && address !== undefined && at.address !== address) {
-      throw new ParakernelError('EADDRNOTAVAIL', `this libOS answers to ${address} only`, { subject })
-    }
+    const wanted = checkAddress(at, this.family)
+    const subject = `udp ${formatSocketAddress(wanted)}`
+    checkOwn(wanted, this.#context)
     let socket: Socket
     try {
-      if (at.port === 0) socket = bindEphemeral(() => this.#create(), at.address)
+      if (at.port === 0) socket = bindEphemeral(() => this.#create(), wanted.address)
       else {
         socket = this.#create()
         try {
-          bindNow(socket, at)
+          bindNow(socket, wanted)
         } catch (error) {
           socket.close()
           throw error
@@ -105,11 +88,17 @@ export class DatagramSocket implements QueueOwner {
     } catch (error) {
       throw asParakernelError(error, subject)
     }
+    const { address } = this.#context
+    try {
+      if (address !== undefined && this.family === 'ipv4') socket.setMulticastInterface(address)
+    } catch (error) {
+      socket.close()
+      throw asParakernelError(error, `host option address: ${address}`)
+    }
     this.#socket = socket
-    for (const option of Object.keys(this.#options) as (keyof SocketOptions)[]) {
+    for (const option of Object.keys(this.#options) as (keyof DatagramOptions)[]) {
       applyOption(socket, option, this.#options[option])
     }
-    if (address !== undefined) socket.setMulticastInterface(address)
     socket.on('message', (bytes, from) => this.#arrived(bytes, from))
   }
 
@@ -117,15 +106,14 @@ export class DatagramSocket implements QueueOwner {
     const { runtime } = this.#context
     const token = runtime.issue(this.qd)
     try {
-      checkPort(peer.port)
-      parseIpv4(peer.address)
+      const to = checkAddress(peer, this.family)
       const socket = this.#bound()
       if (this.#peer !== undefined) socket.disconnect()
       this.#peer = undefined
       this.#pendingError = undefined
       if (peer.port !== 0) {
-        connectNow(socket, peer)
-        this.#peer = { address: peer.address, port: peer.port }
+        connectNow(socket, to)
+        this.#peer = to
       }
       runtime.completeConnect(token)
     } catch (error) {
@@ -135,8 +123,13 @@ export class DatagramSocket implements QueueOwner {
   }
 
   push(sga: ScatterGatherArray, to: SocketAddress | undefined): QueueToken {
-    const { runtime, counters } = this.#context
+    const { runtime, counters, pool } = this.#context
     const token = runtime.issue(this.qd)
+    const wrong = sga.refusalBy(pool)
+    if (wrong !== undefined) {
+      runtime.fail(token, 'EINVAL', wrong)
+      return token
+    }
     const error = this.#takeError() ?? this.#mayNotSend(to)
     if (error !== undefined) {
       runtime.fail(token, error, 'the datagram was not sent')
@@ -178,6 +171,12 @@ export class DatagramSocket implements QueueOwner {
   }
 
   serve(handler: DatagramHandler | undefined): void {
+    if (this.family !== 'ipv4') {
+      throw new ParakernelError('ENOTSUP', 'a burst of datagrams has IPv4 addresses only', {
+        subject: this.#subject,
+        remedy: 'Serve an IPv4 socket, or use pop and pushTo',
+      })
+    }
     this.#served?.end()
     this.#served =
       handler === undefined
@@ -197,25 +196,32 @@ export class DatagramSocket implements QueueOwner {
     return burst.count
   }
 
-  setOption<K extends keyof SocketOptions>(option: K, value: SocketOptions[K]): void {
-    checkOption(option, value)
-    this.#options[option] = value
+  setOption<K extends SocketOption>(option: K, value: SocketOptions[K]): void {
+    checkOption(option, this.family, value)
+    if (option === 'ipv6Only' && this.#socket !== undefined) {
+      throw new ParakernelError('EINVAL', 'is bound already: ipv6Only is set before', { subject: this.#subject })
+    }
+    ;(this.#options as unknown as Record<string, unknown>)[option] = value
     if (this.#socket !== undefined) applyOption(this.#socket, option, value)
   }
 
-  getOption<K extends keyof SocketOptions>(option: K): SocketOptions[K] {
-    checkOption(option)
-    return this.#options[option]
+  getOption<K extends SocketOption>(option: K): SocketOptions[K] {
+    checkOption(option, this.family)
+    return (this.#options as SocketOptions)[option]
   }
 
   joinGroup(group: string): void {
     const subject = `group ${group}`
-    if (!isIpv4Multicast(parseIpv4(group))) {
-      throw new ParakernelError('EINVAL', 'is no multicast address', { subject, remedy: 'Use one of 224.0.0.0/4' })
+    const isGroup = this.family === 'ipv4' ? isIpv4Multicast(parseIpv4(group)) : isIpv6Multicast(parseIpv6(group))
+    if (!isGroup) {
+      throw new ParakernelError('EINVAL', 'is no multicast address', {
+        subject,
+        remedy: `Use one of ${this.family === 'ipv4' ? '224.0.0.0/4' : 'ff00::/8'}`,
+      })
     }
     if (this.#groups.has(group)) throw new ParakernelError('EADDRINUSE', 'was joined already', { subject })
     try {
-      this.#bound().addMembership(group, this.#context.address)
+      this.#bound().addMembership(group, this.#interface)
     } catch (error) {
       throw asParakernelError(error, subject)
     }
@@ -226,7 +232,7 @@ export class DatagramSocket implements QueueOwner {
     if (!this.#groups.delete(group)) {
       throw new ParakernelError('EADDRNOTAVAIL', 'was not joined', { subject: `group ${group}` })
     }
-    this.#bound().dropMembership(group, this.#context.address)
+    this.#bound().dropMembership(group, this.#interface)
   }
 
   /** Ends the socket; the runtime's tokens are the caller's to close. */
@@ -246,18 +252,44 @@ export class DatagramSocket implements QueueOwner {
     else this.#whenSent = done
   }
 
+  get info(): SocketInfo {
+    const peer = this.#peer
+    const bound = this.#socket === undefined ? 'unbound' : 'bound'
+    return {
+      qd: this.qd,
+      type: 'datagram',
+      family: this.family,
+      local: this.name,
+      peer,
+      state: peer === undefined ? bound : 'connected',
+      receiveQueue: this.#waiting.length,
+      sendQueue: this.#sending,
+      details: {},
+    }
+  }
+
+  /** Where groups are joined: IPv4 names an interface by its address. */
+  get #interface(): string | undefined {
+    return this.family === 'ipv4' ? this.#context.address : undefined
+  }
+
   get #subject(): string {
     return `udp ${formatSocketAddress(this.name)}`
   }
 
   #create(): Socket {
-    const socket = createNodeSocket()
+    const socket = createNodeSocket(this.family, this.#options.ipv6Only)
     socket.on('error', (error) => this.#troubled(error, socket))
     return socket
   }
 
+  get #ownAddress(): string {
+    const { address, ipv6Address } = this.#context
+    return (this.family === 'ipv4' ? address : ipv6Address) ?? unbound(this.family).address
+  }
+
   #bound(): Socket {
-    if (this.#socket === undefined) this.bind({ address: this.#context.address ?? '0.0.0.0', port: 0 })
+    if (this.#socket === undefined) this.bind({ address: this.#ownAddress, port: 0 })
     return this.#socket as Socket
   }
 
@@ -273,10 +305,10 @@ export class DatagramSocket implements QueueOwner {
       if (this.#sending === 0) this.#whenSent?.()
     }
     const socket = this.#bound()
-    if (to !== undefined) checkPort(to.port)
+    const peer = to === undefined ? undefined : checkAddress(to, this.family)
     this.#sending++
-    if (to === undefined) socket.send(bytes, done)
-    else socket.send(bytes, to.port, to.address, done)
+    if (peer === undefined) socket.send(bytes, done)
+    else socket.send(bytes, peer.port, peer.address, done)
   }
 
   #sendQuietly(bytes: Uint8Array, to: SocketAddress): void {

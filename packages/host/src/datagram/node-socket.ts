@@ -1,5 +1,6 @@
 import dgram from 'node:dgram'
 import type { SocketAddress } from '@parakernel/queue'
+import type { Family } from '../addresses.ts'
 
 /** Where an ephemeral port is looked for: the dynamic ports of RFC 6335. */
 const FIRST_DYNAMIC = 49_152
@@ -13,12 +14,14 @@ type LookupCallback = (error: null, address: string, family: number) => void
  * look-up of a name; addresses here are numbers always, so the look-up answers at once, in the call itself. `exclusive`
  * keeps the primary of a cluster out of it. Errors of `bind` and `connect` then arrive as an event within the call.
  */
-export function createNodeSocket(): dgram.Socket {
+export function createNodeSocket(family: Family, ipv6Only: boolean): dgram.Socket {
+  const number = family === 'ipv4' ? 4 : 6
   return dgram.createSocket({
-    type: 'udp4',
+    type: `udp${number}`,
+    ipv6Only,
     lookup: (address: string, options: unknown, callback?: LookupCallback) => {
       const answer = (typeof options === 'function' ? options : callback) as LookupCallback
-      answer(null, address, 4)
+      answer(null, address, number)
     },
   })
 }

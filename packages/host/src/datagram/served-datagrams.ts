@@ -8,8 +8,8 @@ import {
   parseIpv4,
   type SocketAddress,
 } from '@parakernel/queue'
+import type { SocketContext } from '../context.ts'
 import { IN_DATAGRAMS, IN_ERRORS, POOL_LOW, TOO_LONG_TO_SERVE } from '../statistics.ts'
-import type { SocketContext } from './datagram-socket.ts'
 
 const CAPACITY = 32
 
