@@ -1,4 +1,15 @@
-import type { Clock, FramePool, Host, NetQueue, NetQueueGrant, WakeSource } from '@parakernel/hal'
+import type {
+  BlockQueue,
+  BlockQueueGrant,
+  Clock,
+  FramePool,
+  Host,
+  NetQueue,
+  NetQueueGrant,
+  PersistentGrant,
+  PersistentRegion,
+  WakeSource,
+} from '@parakernel/hal'
 
 /**
  * Something that the run loop polls: a device queue with the stack above it, a ring from another partition, a memory queue.
@@ -95,6 +106,10 @@ export interface PartitionContext<Data = unknown> {
   /** Over the lease's window; every queue below attaches with it. */
   readonly pool: FramePool
   readonly queues: readonly NetQueue[]
+  /** Its queues of block devices, each with the range of blocks that it may touch. */
+  readonly blocks: readonly BlockQueue[]
+  /** Its ranges of persistent memory. */
+  readonly persistent: readonly PersistentRegion[]
   /** Incoming and outgoing rings by partner partition; undefined at the own index. */
   readonly incoming: readonly (RingDescriptor | undefined)[]
   readonly outgoing: readonly (RingDescriptor | undefined)[]
@@ -123,6 +138,8 @@ export interface PartitionPlan<Data = unknown> {
   /** Module with the export `partition`, by URL: it is imported from this package, in the partition's thread. */
   readonly module: string
   readonly grants: readonly NetQueueGrant[]
+  readonly blockGrants?: readonly BlockQueueGrant[]
+  readonly persistentGrants?: readonly PersistentGrant[]
   readonly window: NetQueueGrant['window']
   readonly heap: { readonly byteOffset: number; readonly byteLength: number }
   readonly incoming: readonly (RingDescriptor | undefined)[]

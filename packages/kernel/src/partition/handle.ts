@@ -1,4 +1,4 @@
-import type { NetStatistics } from '@parakernel/hal'
+import type { BlockCounter, NetStatistics } from '@parakernel/hal'
 import type { LoopStatistics } from '../loop/statistics.ts'
 
 /** How a partition ended. */
@@ -14,6 +14,8 @@ export interface PartitionStatistics {
   readonly loop: LoopStatistics
   /** Of each of the partition's device queues, in the order of the plan's grants. */
   readonly queues: readonly NetStatistics[]
+  /** Of each of its queues of block devices, in the order of the plan's grants. */
+  readonly blocks: readonly Readonly<Record<BlockCounter, number>>[]
 }
 
 /** The control thread's end of a partition. */

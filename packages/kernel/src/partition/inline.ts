@@ -1,7 +1,8 @@
-import { type Host, NetCounters, ParakernelError } from '@parakernel/hal'
+import { type Host, ParakernelError } from '@parakernel/hal'
 import type { PartitionPlan } from '../contracts.ts'
 import type { RunLoop } from '../loop/run-loop.ts'
 import type { PartitionExit, PartitionHandle } from './handle.ts'
+import { queueCounters } from './queue-statistics.ts'
 import { RunningPartition } from './running-partition.ts'
 
 /**
@@ -22,7 +23,7 @@ class InlinePartition implements PartitionHandle {
   readonly ready: Promise<void>
   readonly exited: Promise<PartitionExit>
   readonly #running: RunningPartition
-  readonly #counters: readonly NetCounters[]
+  readonly #counters: ReturnType<typeof queueCounters>
   readonly #exit = Promise.withResolvers<PartitionExit>()
   #gone = false
 
@@ -31,7 +32,7 @@ class InlinePartition implements PartitionHandle {
     this.index = plan.index
     this.exited = this.#exit.promise
     this.#running = new RunningPartition(plan, loop, host)
-    this.#counters = plan.grants.map((grant) => new NetCounters(grant.counters))
+    this.#counters = queueCounters(plan)
     this.ready = this.#running.start()
     this.ready.catch((error: Error) => this.#end({ kind: 'crashed', error }))
   }
@@ -45,7 +46,7 @@ class InlinePartition implements PartitionHandle {
   statistics() {
     return {
       loop: this.#running.loop.counters.snapshot(),
-      queues: this.#counters.map((counters) => counters.snapshot()),
+      ...this.#counters(),
     }
   }
 

@@ -1,4 +1,15 @@
-import { attachNetQueue, DebugFramePool, FramePool, type Host, type NetQueue, ParakernelError } from '@parakernel/hal'
+import {
+  attachBlockQueue,
+  attachNetQueue,
+  attachPersistentRegion,
+  type BlockQueue,
+  DebugFramePool,
+  FramePool,
+  type Host,
+  type NetQueue,
+  ParakernelError,
+  type PersistentRegion,
+} from '@parakernel/hal'
 import type { PartitionContext, PartitionExports, PartitionMain, PartitionPlan } from '../contracts.ts'
 import type { RunLoop } from '../loop/run-loop.ts'
 
@@ -8,6 +19,8 @@ export class RunningPartition {
   readonly loop: RunLoop
   readonly #host: Host | undefined
   readonly #queues: NetQueue[] = []
+  readonly #blocks: BlockQueue[] = []
+  readonly #persistent: PersistentRegion[] = []
   #exports: PartitionExports = {}
   #stopped: Promise<void> | undefined
 
@@ -28,6 +41,10 @@ export class RunningPartition {
         ...(this.#host === undefined ? {} : { host: this.#host }),
       }
       for (const grant of plan.grants) this.#queues.push(await attachNetQueue(grant, attach))
+      for (const grant of plan.blockGrants ?? []) this.#blocks.push(await attachBlockQueue(grant, attach))
+      for (const grant of plan.persistentGrants ?? []) {
+        this.#persistent.push(await attachPersistentRegion(grant, attach))
+      }
       const main = await importMain(plan)
       const context: PartitionContext = {
         name: plan.name,
@@ -38,6 +55,8 @@ export class RunningPartition {
         host: this.#host,
         pool,
         queues: this.#queues,
+        blocks: this.#blocks,
+        persistent: this.#persistent,
         incoming: plan.incoming,
         outgoing: plan.outgoing,
         heap: plan.heap,
@@ -77,6 +96,8 @@ export class RunningPartition {
   }
 
   #detach(): void {
+    for (const region of this.#persistent.splice(0)) region.detach()
+    for (const queue of this.#blocks.splice(0)) queue.detach()
     for (const queue of this.#queues.splice(0)) queue.detach()
   }
 }

@@ -1,11 +1,15 @@
 import { Worker } from 'node:worker_threads'
-import { type Host, NetCounters, ParakernelError, WakeWord } from '@parakernel/hal'
+import { type Host, ParakernelError, WakeWord } from '@parakernel/hal'
 import type { PartitionPlan } from '../contracts.ts'
 import { LoopCounters } from '../loop/statistics.ts'
 import { wake } from '../ring/ring-producer.ts'
 import type { PartitionExit, PartitionHandle, PartitionStatistics } from './handle.ts'
 import { STOP_TIMEOUT } from './handle.ts'
 import { type FromWorker, fromPlainError, type ToWorker, type WorkerData } from './messages.ts'
+import { queueCounters } from './queue-statistics.ts'
+
+/** Milliseconds that a crashed partition's thread has to end. */
+const CRASH_GRACE = 1000
 
 export interface SpawnOptions {
   /** The control thread's host: wakes a partition at once that sleeps in poll(2). Without it a call may wait 50 ms. */
@@ -36,7 +40,7 @@ class WorkerPartition implements PartitionHandle {
   readonly #wake: WakeWord
   readonly #host: Host | undefined
   readonly #loopCounters = new LoopCounters()
-  readonly #queueCounters: readonly NetCounters[]
+  readonly #queueCounters: ReturnType<typeof queueCounters>
   readonly #ready = Promise.withResolvers<void>()
   readonly #exit = Promise.withResolvers<PartitionExit>()
   readonly #calls = new Map<number, PendingCall>()
@@ -53,7 +57,7 @@ class WorkerPartition implements PartitionHandle {
     this.exited = this.#exit.promise
     this.#host = host
     this.#wake = new WakeWord(plan.window.wake)
-    this.#queueCounters = plan.grants.map((grant) => new NetCounters(grant.counters))
+    this.#queueCounters = queueCounters(plan)
     // A caller who looks at `exited` only need not handle `ready` as well.
     this.ready.catch(() => {})
     const workerData: WorkerData = {
@@ -86,7 +90,7 @@ class WorkerPartition implements PartitionHandle {
   statistics(): PartitionStatistics {
     return {
       loop: this.#loopCounters.snapshot(),
-      queues: this.#queueCounters.map((counters) => counters.snapshot()),
+      ...this.#queueCounters(),
     }
   }
 
@@ -131,6 +135,8 @@ class WorkerPartition implements PartitionHandle {
 
   #crash(error: Error): void {
     this.#reason ??= { kind: 'crashed', error }
+    // It ends by itself, unless something of the module's keeps its thread alive.
+    setTimeout(() => void this.#worker.terminate(), CRASH_GRACE).unref()
   }
 
   #gone(code: number): void {

@@ -17,6 +17,13 @@ export async function partitionWorkerMain({ plan, counters }: WorkerData, port: 
       ...(host === undefined ? {} : { host }),
     })
     const partition = new RunningPartition(plan, loop, host)
+    // Node would end the thread in the middle of whatever it does, and a foreign call that it is in would take the process along.
+    // What the partition holds is left as it is: the control plane takes it back.
+    process.once('uncaughtException', (error) => {
+      send({ kind: 'crashed', error: toPlainError(error) })
+      loop.close()
+      port.close()
+    })
     loop.start('owner')
     // The module may wait for what only the loop can bring, and for promises of its own.
     const started = loop.dependOnNode()
