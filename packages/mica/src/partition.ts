@@ -2,6 +2,7 @@ import { ParakernelError, type WasmMemory } from '@parakernel/hal'
 import { formatPartition } from './format.ts'
 import { type Geometry, type GeometryOptions, planPartition } from './geometry.ts'
 import type { Kernel } from './kernel.ts'
+import { H_VERSION_HI, H_VERSION_LO } from './layout.ts'
 import { clearStore, expireBuckets } from './maintenance.ts'
 import type { RequestBatch } from './request-batch.ts'
 import { countersOf, type MicaStatistics, snapshotOf } from './statistics.ts'
@@ -125,6 +126,18 @@ export class MicaPartition {
   /** Removes everything; counted as deletes. */
   clear(): void {
     clearStore(this.#store)
+  }
+
+  /**
+   * Versions that are given out from now on are greater than this one: what a store that was filled from a log needs, so that none is
+   * given twice.
+   */
+  advanceVersion(lo: number, hi: number): void {
+    const { words, header } = this.#store
+    const [nowLo, nowHi] = [words[header + H_VERSION_LO] >>> 0, words[header + H_VERSION_HI] >>> 0]
+    if (hi >>> 0 < nowHi || (hi >>> 0 === nowHi && lo >>> 0 <= nowLo)) return
+    words[header + H_VERSION_LO] = lo
+    words[header + H_VERSION_HI] = hi
   }
 
   /** A copy of the counters. */
