@@ -20,7 +20,7 @@ export interface LoadOptions {
   readonly flags?: Readonly<Record<string, unknown>>
   /** Default `process.env`; `false` reads none. */
   readonly environment?: Readonly<Record<string, string | undefined>> | false
-  /** More presets than `emulated`, `host` and `af-xdp`. */
+  /** More presets than `emulated`, `host`, `af-xdp` and `tap`. */
   readonly presets?: Readonly<Record<string, Config>>
   /** The application's own defaults, under every other layer. */
   readonly defaults?: Config

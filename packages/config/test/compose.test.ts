@@ -1,7 +1,7 @@
 import type { EmulatedNic } from '@parakernel/emulated'
 import { MonotonicClock, VirtualClock } from '@parakernel/hal'
 import { RunLoop } from '@parakernel/kernel'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type ComposeOptions, type Config, ConfigError, compose } from '../src/index.ts'
 import { createJournal } from './fixtures/journal.ts'
 import type { Data } from './fixtures/partition.ts'
@@ -148,14 +148,29 @@ describe.each(['inline', 'workers'])('%s', (where) => {
 test('a partition that dies takes the machine with it', async () => {
   const { events, start } = scene({ partitions: 2 })
   const machine = await start()
+  const { exited } = machine
   await machine.call(1, 'crash')
-  const exit = await machine.exited
+  const exit = await exited
   expect(exit).toMatchObject({
     reason: 'failed',
     error: { message: expect.stringMatching(/^partition m-1: .*struck by lightning/) },
   })
   expect(events().slice(-5)).toEqual(['partition 0 stops', 'network 0 shut down', 'reclaim 1', 'reclaim 0', 'close'])
   await machine.stop()
+})
+
+test('a death that nobody asked about is told, and makes the process fail', async () => {
+  const { exitCode } = process
+  process.exitCode = undefined
+  onTestFinished(() => {
+    process.exitCode = exitCode
+  })
+  const { start } = scene({ partitions: 2 })
+  const told: string[] = []
+  const machine = await start({ warn: (message) => told.push(message) })
+  await machine.call(1, 'crash')
+  await vi.waitFor(() => expect(process.exitCode).toBe(1), 10_000)
+  expect(told).toEqual([expect.stringMatching(/^partition m-1: .*struck by lightning/)])
 })
 
 test('what happens to the device is told, until the machine stops', async () => {

@@ -25,6 +25,7 @@ describe('defaults', () => {
         libosOptions: { address: '10.0.0.1/24', ttl: 64 },
         backendOptions: { queues: 1, ringSize: 256, trusted: true },
         probes: [],
+        interfaces: [],
       },
       partitions: 1,
       cpus: 'none',
@@ -102,6 +103,7 @@ describe('defaults', () => {
       libosOptions: { address: '127.0.0.1' },
       backendOptions: {},
       probes: [],
+      interfaces: [],
     })
     expect(backend).toBeUndefined()
     expect(setAside).toEqual([])
@@ -309,9 +311,9 @@ describe('what is refused', () => {
     expect(await problems(application)).toEqual([
       'wait: found "spin" (string), allowed: an object with kind, spin or gather',
       'frames.debg: unknown key; did you mean frames.debug? allowed here: count, size, reserve, debug',
-      'netwrok: unknown key; did you mean network? allowed here: preset, network, partitions, cpus, wait, frames, heap, memory, host',
-      'network.adress: unknown key; did you mean network.address? allowed here: libos, backend, probes, address, ttl, dns, arp, queues, ringSize, loss, trusted, mode',
-      'network.interface: unknown key, allowed here: libos, backend, probes, address, ttl, dns, arp, queues, ringSize, loss, trusted, mode',
+      'netwrok: unknown key; did you mean network? allowed here: preset, network, storage, partitions, cpus, wait, frames, heap, memory, host',
+      'network.adress: unknown key; did you mean network.address? allowed here: libos, backend, probes, interfaces, address, ttl, dns, arp, queues, ringSize, loss, trusted, mode',
+      'network.interface: unknown key; did you mean network.interfaces? allowed here: libos, backend, probes, interfaces, address, ttl, dns, arp, queues, ringSize, loss, trusted, mode',
       'partitions: found 0 (number), allowed: an integer from 1 to 256',
       'cpus: found "some" (string), allowed: a list of core numbers, "auto" or "none"',
       'frames.count: found 5 (number), allowed: an integer from 16 to 1048576',
@@ -331,7 +333,7 @@ describe('what is refused', () => {
     expect(error.message).toBe(
       [
         'config: 2 problems, nothing was started (EINVAL). Correct and start again:',
-        '  bakend: unknown key; did you mean network.backend? allowed here: preset, network, partitions, cpus, wait, frames, heap, memory, host [--bakend]',
+        '  bakend: unknown key; did you mean network.backend? allowed here: preset, network, storage, partitions, cpus, wait, frames, heap, memory, host [--bakend]',
         '  partitions: found "x" (string), allowed: an integer from 1 to 256 [--partitions]',
       ].join('\n'),
     )
@@ -381,7 +383,7 @@ describe('what is refused', () => {
 
   test('a preset', async () => {
     expect(await problems(createApplication(), { flags: { preset: 'hots' } })).toEqual([
-      'preset: found "hots" (string); did you mean "host"? allowed: "emulated", "host" or "af-xdp"',
+      'preset: found "hots" (string); did you mean "host"? allowed: "emulated", "host", "af-xdp" or "tap"',
     ])
   })
 
@@ -390,6 +392,39 @@ describe('what is refused', () => {
     expect(await problems(createApplication(), { flags: { libos: 'host', backend: 'emulated', probes } })).toEqual([
       'network.backend: found "emulated" (string), but libOS "host" stands on the host\'s sockets: leave it out',
       'network.probes: found [{"probe":"trace"}], but libOS "host" stands on the host\'s sockets: leave it out',
+    ])
+  })
+
+  test('further interfaces', async () => {
+    const application = createApplication()
+    const of = (interfaces: unknown, more = {}) => problems(application, { flags: { interfaces, ...more } })
+    const json = (list: unknown) => JSON.stringify(list)
+    expect(await of(json([{ name: 'b', backend: 'emulated', address: 'x', ringSize: 1, colour: 'red' }]))).toEqual([
+      'network.interfaces.0.colour: unknown key, allowed here: queues, ringSize, loss, trusted, mode, address, metric',
+      'network.interfaces.0.ringSize: found 1 (number), allowed: an integer from 2 to 4096',
+      'network.interfaces.0.address: found "x" (string), allowed: a string like "10.0.0.1/24"',
+    ])
+    expect(
+      await of(
+        json([
+          { name: 'b', backend: 'emulated' },
+          { name: 'b', backend: 'nick', address: '10.1.0.1/24' },
+        ]),
+      ),
+    ).toEqual([
+      'network.interfaces.0.address: missing, allowed: a string like "10.0.0.1/24" (address of the interface)',
+      'network.interfaces.1.name: found "b", which another interface is called already',
+      expect.stringMatching(/^network\.interfaces\.1\.backend: no backend "nick" is installed/),
+    ])
+    expect(await of(json([{ name: 'b' }]))).toEqual([
+      expect.stringMatching(/^network\.interfaces: found .*, allowed: a list of objects like/),
+    ])
+    const list = [{ name: 'b', backend: 'emulated', address: '10.1.0.1/24' }]
+    expect(await of(json(list), { libos: 'host' })).toEqual([expect.stringMatching(/stands on the host's sockets/)])
+    const text = "export const libos = { kind: 'net-libos', name: 'one', needsBackend: true, options: {} }"
+    application.write('one.js', text)
+    expect(await of(json(list), { libos: './one.js' })).toEqual([
+      'network.interfaces: libOS "./one.js" has one interface: leave it out',
     ])
   })
 

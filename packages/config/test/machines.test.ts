@@ -58,6 +58,37 @@ test('partitions in workers: every one of them gets its own answers', async () =
   await a.stop()
 })
 
+test.each(['inline', 'workers'])('a machine with two interfaces, each with a device of its own, %s', async (where) => {
+  const inline = where === 'inline'
+  const at = (network: string, address: string) => ({ network, address, seed: 3 })
+  const middle = emulated('10.0.0.1/24', {
+    ...at('front', '10.0.0.1/24'),
+    interfaces: [{ name: 'back', backend: 'emulated', ...at('rear', '10.1.0.1/24') }],
+  })
+  const machines = [
+    await compose({ ...middle, partitions: 2 }, { partition, name: 'middle', inline }),
+    await compose(emulated('10.0.0.2/24', at('front', '10.0.0.2/24')), { partition, name: 'front', inline }),
+    await compose(emulated('10.1.0.2/24', at('rear', '10.1.0.2/24')), { partition, name: 'rear', inline }),
+  ]
+  expect(machines[0].config.settings.network.interfaces).toMatchObject([
+    { name: 'back', backend: 'emulated', options: { address: '10.1.0.1/24' }, backendOptions: { queues: 2 } },
+  ])
+  for (const from of [0, 1]) {
+    for (const address of ['10.0.0.2', '10.1.0.2']) {
+      expect(await machines[0].call(from, 'ask', { address, port: 7 }, `${from} ${address}`)).toMatchObject({
+        reply: `${from} ${address}`,
+      })
+    }
+  }
+  expect(await machines[2].call(0, 'ask', { address: '10.1.0.1', port: 7 }, 'from the rear')).toMatchObject({
+    reply: 'from the rear',
+  })
+  const { interfaces, queues } = await machines[0].statistics()
+  expect(interfaces['back'].rxPackets).toBeGreaterThan(2)
+  expect(queues).toHaveLength(2)
+  for (const machine of machines.reverse()) await machine.stop()
+})
+
 test('probes are closed with the machine', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'parakernel-pcap-'))
   onTestFinished(() => rmSync(directory, { recursive: true }))

@@ -36,10 +36,10 @@ describe('names', () => {
   test('one that nobody knows names the nearest, and the packages that would make it known', async () => {
     const { url } = createApplication()
     expect(await problem('net-backend', 'af-xpd', url)).toBe(
-      'no backend "af-xpd" is installed; did you mean "af-xdp"? allowed: "emulated" or "af-xdp", or an installed package, here @parakernel/af-xpd or parakernel-af-xpd',
+      'no backend "af-xpd" is installed; did you mean "af-xdp"? allowed: "emulated", "af-xdp" or "tap", or an installed package, here @parakernel/af-xpd or parakernel-af-xpd',
     )
     expect(await problem('net-backend', 'infiniband', url)).toBe(
-      'no backend "infiniband" is installed, allowed: "emulated" or "af-xdp", or an installed package, here @parakernel/infiniband or parakernel-infiniband',
+      'no backend "infiniband" is installed, allowed: "emulated", "af-xdp" or "tap", or an installed package, here @parakernel/infiniband or parakernel-infiniband',
     )
   })
 })

@@ -34,7 +34,8 @@ export async function compose<Data>(config: Config | ResolvedConfig, options: Co
   }
   try {
     const parts = await startParts(resolved, options as ComposeOptions<unknown>, name, teardown, interruption.signal)
-    if (parts.device !== undefined) teardown.push(tellOfEvents(parts.device, warn))
+    const devices = parts.device === undefined ? [] : [parts.device, ...parts.furtherDevices]
+    for (const device of devices) teardown.push(tellOfEvents(device, warn))
     machine = new RunningMachine(name, resolved, parts, teardown, warn)
     return machine
   } catch (error) {

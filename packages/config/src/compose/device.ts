@@ -1,7 +1,7 @@
 import { type BackendContext, type NetDevice, ParakernelError } from '@parakernel/hal'
-import { listOf } from '../problems/config-error.ts'
-import { knownNames, load } from '../registry/registry.ts'
 import type { ResolvedConfig } from '../settings/resolved.ts'
+import { NETWORK } from '../settings/section.ts'
+import { openBackend } from './backend.ts'
 import { BorrowedDevice } from './borrowed-device.ts'
 
 /**
@@ -14,51 +14,59 @@ export async function openDevice(
   context: BackendContext,
   given: NetDevice | undefined,
 ): Promise<NetDevice | undefined> {
-  const { settings, backend, probes } = config
+  const { settings, backend, probes, application } = config
   if (backend === undefined) return undefined
-  let device: NetDevice
-  if (given !== undefined) device = new BorrowedDevice(given)
-  else {
-    const availability = backend.export.probe(context)
-    if (!availability.available) {
-      throw new ParakernelError('ENOTSUP', `cannot run here: ${availability.missing}`, {
-        subject: `backend ${backend.name}`,
-        remedy: `${availability.remedy}. ${await alternatives(config, context)}`,
-      })
-    }
-    device = await backend.export.open(settings.network.backendOptions, context)
-  }
+  const { backendOptions } = settings.network
+  let device =
+    given !== undefined
+      ? new BorrowedDevice(given)
+      : await openBackend(NETWORK, backend, backendOptions, context, application)
   try {
     for (const [i, probe] of probes.entries()) {
       device = probe.export.wrap(device, settings.network.probes[i].options, context)
     }
-    const { partitions } = settings
-    if (device.queues < partitions) {
-      throw new ParakernelError(
-        'EINVAL',
-        `has ${device.queues} ${device.queues === 1 ? 'queue' : 'queues'} for ${partitions} partitions`,
-        {
-          subject: device.name,
-          remedy: `Set partitions to ${device.queues}, or give the device more queues`,
-        },
-      )
-    }
-    return device
+    return withQueuesFor(settings.partitions, device)
   } catch (error) {
     await device.close()
     throw error
   }
 }
 
-/** Which of the installed backends this machine can run, as a sentence. */
-async function alternatives({ backend, application }: ResolvedConfig, context: BackendContext): Promise<string> {
-  const working: string[] = []
-  for (const name of knownNames('net-backend')) {
-    const result = name === backend?.name ? undefined : await load('net-backend', name, application)
-    if (result !== undefined && 'loaded' in result && result.loaded.export.probe(context).available) {
-      working.push(`network.backend ${name}`)
-    }
+/**
+ * Opens the devices of further interfaces, in the order of the config.
+ * @param opened called with each as soon as it is there
+ * @throws as `openDevice`
+ */
+export async function openFurtherDevices(
+  config: ResolvedConfig,
+  context: BackendContext,
+  opened: (device: NetDevice) => void,
+): Promise<readonly NetDevice[]> {
+  const { settings, interfaces } = config
+  const devices: NetDevice[] = []
+  for (const [i, backend] of interfaces.entries()) {
+    const device = await openBackend(
+      NETWORK,
+      backend,
+      settings.network.interfaces[i].backendOptions,
+      context,
+      config.application,
+    )
+    opened(device)
+    devices.push(withQueuesFor(settings.partitions, device))
   }
-  if ('loaded' in (await load('net-libos', 'host', application))) working.push('network.libos host')
-  return working.length === 0 ? 'No other installed backend works here' : `These work here: ${listOf(working)}`
+  return devices
+}
+
+/** @throws EINVAL unless the device has a queue for each partition */
+function withQueuesFor(partitions: number, device: NetDevice): NetDevice {
+  if (device.queues >= partitions) return device
+  throw new ParakernelError(
+    'EINVAL',
+    `has ${device.queues} ${device.queues === 1 ? 'queue' : 'queues'} for ${partitions} partitions`,
+    {
+      subject: device.name,
+      remedy: `Set partitions to ${device.queues}, or give the device more queues`,
+    },
+  )
 }

@@ -1,6 +1,8 @@
-import type { Clock, NetDevice, NetStatistics } from '@parakernel/hal'
+import type { BlockCounter, Clock, NetDevice, NetStatistics } from '@parakernel/hal'
 import type { RunLoop } from '@parakernel/kernel'
+import type { LibOSStatistics } from '../partition/main.ts'
 import type { ResolvedConfig } from '../settings/resolved.ts'
+import type { StorageDevice } from './storage.ts'
 
 export interface ComposeOptions<Data = unknown> {
   /** The module that every partition runs: a URL (`new URL('./partition.js', import.meta.url)`) with the export `partition`. */
@@ -9,8 +11,8 @@ export interface ComposeOptions<Data = unknown> {
   readonly data?: Data | ((partition: number) => Data)
   /** In errors, thread names and statistics; default `machine`. */
   readonly name?: string
-  /** A device that is already open, instead of the config's backend; it stays the caller's to close. */
-  readonly devices?: { readonly network?: NetDevice }
+  /** Devices that are already open, instead of those of the config's backends; they stay the caller's to close. */
+  readonly devices?: { readonly network?: NetDevice; readonly storage?: StorageDevice }
   /** Between every two partitions there is a ring each way; default 256 slots of 2048 bytes. */
   readonly rings?: { readonly slots: number; readonly slotBytes: number }
   /** Runs the partitions in the calling thread, on one loop, instead of in workers. Default false. */
@@ -35,8 +37,16 @@ export interface MachineStatistics {
   /** Of the device as the partitions see it, probes included; undefined without a device. */
   readonly device: NetStatistics | undefined
   readonly queues: readonly NetStatistics[]
+  /** Of the devices of further interfaces, by the interface's name. */
+  readonly interfaces: Readonly<Record<string, NetStatistics>>
   /** Counters of each partition's libOS by group; undefined for a partition that has started none. */
-  readonly partitions: readonly (Readonly<Record<string, Readonly<Record<string, number>>>> | undefined)[]
+  readonly partitions: readonly (LibOSStatistics | undefined)[]
+  readonly storage: {
+    /** Of the block device as the partitions see it; undefined for persistent memory, and without a device. */
+    readonly device: Readonly<Record<BlockCounter, number>> | undefined
+    /** Counters of each partition's storage libOS by group; undefined for a partition that has started none. */
+    readonly partitions: readonly (LibOSStatistics | undefined)[]
+  }
 }
 
 /** A config that runs. */
@@ -46,6 +56,8 @@ export interface Machine {
   readonly partitions: number
   /** The device that the partitions' queues are of, with its probes around it. */
   readonly device: NetDevice | undefined
+  /** The device under the storage, with its probes around it; each partition holds a share of it. */
+  readonly storageDevice: StorageDevice | undefined
   /** The loop of the partitions that run in this thread; undefined when they run in workers of their own. */
   readonly loop: RunLoop | undefined
   /**
@@ -56,6 +68,9 @@ export interface Machine {
   statistics(): Promise<MachineStatistics>
   /** Stops everything in the reverse order of its start. Idempotent; resolves when all is given back. */
   stop(): Promise<void>
-  /** Resolves when the machine has stopped, and why. Never rejects. */
+  /**
+   * Resolves when the machine has stopped, and why. Never rejects. Where nobody has read it, a failure is a warning, and makes
+   * the exit code of the process 1.
+   */
   readonly exited: Promise<Exit>
 }

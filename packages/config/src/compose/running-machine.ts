@@ -1,19 +1,22 @@
 import { type NetDevice, ParakernelError } from '@parakernel/hal'
 import type { PartitionExit, RunLoop } from '@parakernel/kernel'
-import { STATISTICS } from '../partition/main.ts'
+import { type PartitionLibOSStatistics, STATISTICS } from '../partition/main.ts'
 import type { ResolvedConfig } from '../settings/resolved.ts'
 import type { Exit, Machine, MachineStatistics } from './machine.ts'
 import type { Parts } from './start.ts'
+import { isBlock, type StorageDevice } from './storage.ts'
 import type { Teardown } from './teardown.ts'
 
 export class RunningMachine implements Machine {
   readonly name: string
   readonly config: ResolvedConfig
-  readonly exited: Promise<Exit>
+  readonly #exited: Promise<Exit>
   readonly #parts: Parts
   readonly #teardown: Teardown
   readonly #warn: (message: string) => void
   #exit!: (exit: Exit) => void
+  /** Whether the program asked to be told of the end. A failure that nobody asked about must not pass for a success. */
+  #isWatched = false
   #ending: Promise<void> | undefined
 
   constructor(name: string, config: ResolvedConfig, parts: Parts, teardown: Teardown, warn: (message: string) => void) {
@@ -22,10 +25,15 @@ export class RunningMachine implements Machine {
     this.#parts = parts
     this.#teardown = teardown
     this.#warn = warn
-    this.exited = new Promise((resolve) => {
+    this.#exited = new Promise((resolve) => {
       this.#exit = resolve
     })
     for (const partition of parts.partitions) void this.#watch(partition.name, partition.exited)
+  }
+
+  get exited(): Promise<Exit> {
+    this.#isWatched = true
+    return this.#exited
   }
 
   get partitions(): number {
@@ -34,6 +42,10 @@ export class RunningMachine implements Machine {
 
   get device(): NetDevice | undefined {
     return this.#parts.device
+  }
+
+  get storageDevice(): StorageDevice | undefined {
+    return this.#parts.storageDevice
   }
 
   get loop(): RunLoop | undefined {
@@ -53,14 +65,22 @@ export class RunningMachine implements Machine {
   }
 
   async statistics(): Promise<MachineStatistics> {
-    const { device } = this.#parts
+    const { device, storageDevice } = this.#parts
     const queues = Array.from({ length: device?.queues ?? 0 }, (_, queue) => queue)
+    const partitions = await Promise.all(
+      this.#parts.partitions.map((_, i) => this.call<PartitionLibOSStatistics>(i, STATISTICS)),
+    )
     return {
       device: device?.statistics(),
       queues: queues.flatMap((queue) => device?.queueStatistics(queue) ?? []),
-      partitions: (await Promise.all(
-        this.#parts.partitions.map((_, i) => this.call(i, STATISTICS)),
-      )) as MachineStatistics['partitions'],
+      interfaces: Object.fromEntries(
+        this.#parts.furtherDevices.map((one, i) => [this.config.settings.network.interfaces[i].name, one.statistics()]),
+      ),
+      partitions: partitions.map(({ network }) => network),
+      storage: {
+        device: storageDevice !== undefined && isBlock(storageDevice) ? storageDevice.statistics() : undefined,
+        partitions: partitions.map(({ storage }) => storage),
+      },
     }
   }
 
@@ -79,6 +99,10 @@ export class RunningMachine implements Machine {
       // What ended the machine is its exit's to tell.
       const isKnown = exit.reason === 'failed' && exit.error.cause === failure
       if (!isKnown) this.#warn(`${this.name}: while stopping: ${failure.message}`)
+    }
+    if (exit.reason === 'failed' && !this.#isWatched) {
+      this.#warn(exit.error.message)
+      process.exitCode ??= 1
     }
     this.#exit(exit)
   }

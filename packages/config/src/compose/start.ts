@@ -18,18 +18,22 @@ import {
 import type { Payload } from '../partition/main.ts'
 import type { ResolvedConfig } from '../settings/resolved.ts'
 import { assignCores } from './cores.ts'
-import { openDevice } from './device.ts'
+import { openDevice, openFurtherDevices } from './device.ts'
 import { framesFor } from './frames.ts'
 import { type HostDoor, openHost } from './host.ts'
 import type { ComposeOptions } from './machine.ts'
 import { createPartitionMemory, type PartitionMemory } from './memory.ts'
 import { partitionModule, WORKER_MODULE } from './modules.ts'
 import { createRings } from './rings.ts'
+import { grantStorage, openStorage, type StorageDevice } from './storage.ts'
 import type { Teardown } from './teardown.ts'
 
 /** What a machine is made of, once it runs. */
 export interface Parts {
   readonly device: NetDevice | undefined
+  /** Of further interfaces. */
+  readonly furtherDevices: readonly NetDevice[]
+  readonly storageDevice: StorageDevice | undefined
   readonly loop: RunLoop | undefined
   readonly partitions: readonly PartitionHandle[]
 }
@@ -57,16 +61,28 @@ export async function startParts(
     throw cause instanceof ParakernelError ? cause : errorOf(`device of backend ${config.backend?.name}`, cause)
   })
   if (device !== undefined) teardown.push(() => device.close())
-  if (device?.capabilities.attach === 'thread' && loop === undefined) {
-    throw new ParakernelError('ENOTSUP', 'its queues stay in the thread that opened it', {
-      subject: device.name,
-      remedy: 'Compose with inline: true',
-    })
+  const furtherDevices = await openFurtherDevices(config, context, (one) => teardown.push(() => one.close())).catch(
+    (cause) => {
+      throw cause instanceof ParakernelError ? cause : errorOf('device of a further interface', cause)
+    },
+  )
+  const storageDevice = await openStorage(config, context, options.devices?.storage, teardown).catch((cause) => {
+    throw cause instanceof ParakernelError
+      ? cause
+      : errorOf(`storage of backend ${config.storage?.backend?.name}`, cause)
+  })
+  const devices = device === undefined ? [] : [device, ...furtherDevices]
+  for (const { name: subject, capabilities } of devices) {
+    if (capabilities.attach === 'thread' && loop === undefined) {
+      const remedy = 'Compose with inline: true'
+      throw new ParakernelError('ENOTSUP', 'its queues stay in the thread that opened it', { subject, remedy })
+    }
   }
   if (loop !== undefined && options.loop === undefined) teardown.push(() => loop.close())
 
-  const plans = makePlans(config, options, name, door, device, cores, teardown)
+  const plans = makePlans(config, options, name, door, devices, storageDevice, cores, teardown)
   if (device !== undefined && options.devices?.network === undefined) steer(config, device)
+  for (const further of furtherDevices) steer(config, further)
   const abort = aborted(interruption)
   abort.catch(() => {})
   const partitions: PartitionHandle[] = []
@@ -84,7 +100,7 @@ export async function startParts(
     partitions.push(running)
   }
   interruption.throwIfAborted()
-  return { device, loop, partitions }
+  return { device, furtherDevices, storageDevice, loop, partitions }
 }
 
 /** Answers come back to the partition that asked, where the libOS says by which ports and the device can steer. */
@@ -114,45 +130,58 @@ function makePlans(
   options: ComposeOptions<unknown>,
   name: string,
   door: HostDoor,
-  device: NetDevice | undefined,
+  devices: readonly NetDevice[],
+  storageDevice: StorageDevice | undefined,
   cores: readonly (number | undefined)[],
   teardown: Teardown,
 ): PartitionPlan<Payload>[] {
   const { settings } = config
-  const frames = framesFor(config, device, options.warn ?? console.warn)
+  const frames = framesFor(config, devices, storageDevice, options.warn ?? console.warn)
   const names = cores.map((_, i) => (cores.length === 1 ? name : `${name}-${i}`))
   const memories = names.map((one) => {
     const memory = createPartitionMemory(settings, frames, one, door.host)
     teardown.push(() => memory.release())
     return memory
   })
-  const shared = config.libos.export.share?.(settings.network.libosOptions, settings.partitions)
-  const network = { module: config.libos.url, options: { ...(shared ?? settings.network.libosOptions) } }
-  const rings = createRings(
-    memories.map(({ window }) => window.wake),
-    options.rings,
-  )
-  return memories.map((memory, index) => ({
-    name: names[index],
-    index,
-    partitions: settings.partitions,
-    module: WORKER_MODULE,
-    grants: device === undefined ? [] : grantQueues(device, settings.partitions, index, memory, teardown),
-    window: memory.window,
-    heap: memory.heap,
-    incoming: rings.incoming[index],
-    outgoing: rings.outgoing[index],
-    cpu: cores[index],
-    wait: settings.wait,
-    hostModule: door.module,
-    deviceReserve: frames.reserve,
-    debugFrames: frames.debug,
-    data: {
-      module: partitionModule(options.partition),
-      data: typeof options.data === 'function' ? (options.data as (i: number) => unknown)(index) : options.data,
-      network,
-    },
-  }))
+  const wakes = memories.map(({ window }) => window.wake)
+  const shared = config.libos.export.share?.(settings.network.libosOptions, settings.partitions, wakes)
+  const { url } = config.libos
+  const libosOptions = shared ?? settings.network.libosOptions
+  const rings = createRings(wakes, options.rings)
+  return memories.map((memory, index) => {
+    const grants = devices.map((device) => grantQueues(device, settings.partitions, index, memory, teardown))
+    const interfaces = settings.network.interfaces.map(({ name: one, options: own }, i) => ({
+      ...{ name: one, options: own, queues: grants[i + 1].length },
+    }))
+    return {
+      name: names[index],
+      index,
+      partitions: settings.partitions,
+      module: WORKER_MODULE,
+      grants: grants.flat(),
+      ...grantStorage(storageDevice, settings.partitions, index, memory.window, teardown),
+      window: memory.window,
+      heap: memory.heap,
+      incoming: rings.incoming[index],
+      outgoing: rings.outgoing[index],
+      cpu: cores[index],
+      wait: settings.wait,
+      hostModule: door.module,
+      deviceReserve: frames.reserve,
+      debugFrames: frames.debug,
+      data: {
+        module: partitionModule(options.partition),
+        data: typeof options.data === 'function' ? (options.data as (i: number) => unknown)(index) : options.data,
+        network: { module: url, options: { ...libosOptions }, interfaces },
+        storage: storagePlan(config),
+      },
+    }
+  })
+}
+
+function storagePlan({ storage, settings }: ResolvedConfig): Payload['storage'] {
+  if (storage === undefined) return undefined
+  return { module: storage.libos.url, options: { ...settings.storage?.libosOptions } }
 }
 
 /** Rejects when the signal is aborted. */

@@ -14,7 +14,7 @@ export type KnownSetting = { readonly kind: 'fixed'; readonly setting: FixedSett
 export type KnownPaths = ReadonlyMap<string, KnownSetting>
 
 export interface SpecSource {
-  readonly prefix: 'network' | 'app'
+  readonly prefix: 'network' | 'storage' | 'app'
   /** Package or program that exports the specs. */
   readonly owner: string
   readonly specs: OptionSpecs

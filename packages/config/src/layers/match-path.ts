@@ -5,7 +5,8 @@ export function plainName(name: string): string {
 
 /**
  * The known paths that a loosely written one may mean: the path itself, else those of which it is the last part (`backend`
- * for `network.backend`). Several: it is ambiguous; none: it is unknown.
+ * for `network.backend`). The storage's are meant only where neither the network nor the application has one. Several: it is ambiguous; none: it is
+ * unknown.
  */
 export function matchPath(written: string, known: Iterable<string>): string[] {
   const wanted = plainName(written)
@@ -15,5 +16,6 @@ export function matchPath(written: string, known: Iterable<string>): string[] {
     if (plain === wanted) return [path]
     if (plain.endsWith(`.${wanted}`)) ends.push(path)
   }
-  return ends
+  const others = ends.filter((path) => !path.startsWith('storage.'))
+  return others.length > 0 ? others : ends
 }

@@ -14,13 +14,13 @@ export interface Merged {
 
 /**
  * Lays the layers over one another, the strongest first.
- * @param replaced whether a stronger layer has chosen another libOS or backend than a layer (by index) knew of
+ * @param replaced whether a stronger layer has chosen another libOS or backend than a layer (by index) knew of when it set a path
  * @param isOpen whether unknown keys below a prefix are let through, because its specs are not there to be asked
  */
 export function merge(
   layers: readonly Layer[],
   known: KnownPaths,
-  replaced: (layer: number) => boolean,
+  replaced: (path: string, layer: number) => boolean,
   isOpen: (path: string) => boolean,
   problems: Problem[],
 ): Merged {
@@ -34,7 +34,7 @@ export function merge(
         problems.push({ kind: 'unknown-key', path: entry.path, message, origin: entry.origin })
       } else if (owningPath(path, known) !== undefined || isOpen(path)) {
         put(merged, path, settingValue(entry, path, layer.loose, known), entry.origin)
-      } else if (path.startsWith('network.') && replaced(index)) {
+      } else if (/^(network|storage)\./.test(path) && replaced(path, index)) {
         if (entry.origin.layer !== 'default') merged.setAside.push(entry)
       } else if (!(isRecord(entry.value) && childrenOf(path, known).length > 0)) {
         problems.push(unknown(entry, path, known))

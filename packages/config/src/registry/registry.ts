@@ -1,21 +1,24 @@
-import type { NetBackend, NetDecorator } from '@parakernel/hal'
-import type { NetworkLibOSFactory } from '@parakernel/queue'
+import type { BlockBackend, BlockDecorator, NetBackend, NetDecorator, PersistentBackend } from '@parakernel/hal'
+import type { NetworkLibOSFactory, StorageLibOSFactory } from '@parakernel/queue'
 import { listOf, type Problem } from '../problems/config-error.ts'
 import { nearest } from '../problems/nearest.ts'
 import type { Loaded } from '../settings/resolved.ts'
 import { installCommand, isPath, resolvePackage } from './resolve-package.ts'
 
-/** What a config can name, by the `kind` that the package's export bears. */
+/** What a config can name. */
 export interface Kinds {
   readonly 'net-libos': NetworkLibOSFactory<object>
   readonly 'net-backend': NetBackend<object>
   readonly 'net-decorator': NetDecorator<object>
+  readonly 'storage-libos': StorageLibOSFactory<object>
+  readonly 'storage-backend': BlockBackend<object> | PersistentBackend<object>
+  readonly 'block-decorator': BlockDecorator<object>
 }
 
 interface Shelf {
   readonly noun: string
-  /** Name of the export by which a package joins. */
-  readonly export: string
+  /** Names of the exports by which a package joins, by the `kind` that they bear. */
+  readonly exports: Readonly<Record<string, string>>
   /** Ours, with their packages. Nobody else has to be listed here. */
   readonly known: Readonly<Record<string, string>>
 }
@@ -23,18 +26,39 @@ interface Shelf {
 const SHELVES: Readonly<Record<keyof Kinds, Shelf>> = {
   'net-libos': {
     noun: 'libOS',
-    export: 'libos',
+    exports: { 'net-libos': 'libos' },
     known: { net: '@parakernel/net', host: '@parakernel/host' },
   },
   'net-backend': {
     noun: 'backend',
-    export: 'backend',
-    known: { emulated: '@parakernel/emulated', 'af-xdp': '@parakernel/af-xdp' },
+    exports: { 'net-backend': 'backend' },
+    known: { emulated: '@parakernel/emulated', 'af-xdp': '@parakernel/af-xdp', tap: '@parakernel/tap' },
   },
   'net-decorator': {
     noun: 'probe',
-    export: 'decorator',
+    exports: { 'net-decorator': 'decorator' },
     known: { pcap: '@parakernel/probes', faults: '@parakernel/probes', trace: '@parakernel/probes' },
+  },
+  'storage-libos': {
+    noun: 'libOS',
+    exports: { 'storage-libos': 'storageLibos' },
+    known: { storage: '@parakernel/storage', host: '@parakernel/host' },
+  },
+  'storage-backend': {
+    noun: 'backend',
+    exports: { 'block-backend': 'blockBackend', 'persistent-backend': 'persistentBackend' },
+    known: {
+      emulated: '@parakernel/emulated',
+      'emulated-pmem': '@parakernel/emulated',
+      'io-uring': '@parakernel/io-uring',
+      nvme: '@parakernel/nvme',
+      pmem: '@parakernel/pmem',
+    },
+  },
+  'block-decorator': {
+    noun: 'probe',
+    exports: { 'block-decorator': 'blockDecorator' },
+    known: { 'block-faults': '@parakernel/probes', 'block-trace': '@parakernel/probes' },
   },
 }
 
@@ -73,7 +97,8 @@ export async function load<Kind extends keyof Kinds>(
     }
     const found = select(kind, name, module)
     if (found !== undefined) return { loaded: { name, url, export: found, module } }
-    const wanted = `no export "${SHELVES[kind].export}" of kind "${kind}"`
+    const exports = Object.entries(SHELVES[kind].exports).map(([one, named]) => `"${named}" of kind "${one}"`)
+    const wanted = `no export ${listOf(exports)}`
     return { problem: { kind: 'wrong-value', message: `${specifier} is no ${SHELVES[kind].noun}: it has ${wanted}` } }
   }
   return { problem: { kind: 'not-installed', message: notInstalled(kind, name, packages, application) } }
@@ -98,10 +123,9 @@ function select<Kind extends keyof Kinds>(
   name: string,
   module: Record<string, unknown>,
 ): Kinds[Kind] | undefined {
-  const isKind = (value: unknown) => (value as { kind?: unknown } | undefined | null)?.kind === kind
-  const own = module[SHELVES[kind].export]
-  if (isKind(own)) return own as Kinds[Kind]
-  return Object.values(module).find((value) => isKind(value) && (value as { name?: unknown }).name === name) as
-    | Kinds[Kind]
-    | undefined
+  const { exports } = SHELVES[kind]
+  const isKind = (value: unknown) => Object.hasOwn(exports, (value as { kind?: string } | undefined | null)?.kind ?? '')
+  const all = Object.values(module).filter(isKind) as readonly Kinds[Kind][]
+  const own = Object.values(exports).flatMap((named) => (isKind(module[named]) ? [module[named]] : []))
+  return all.find((one) => one.name === name) ?? (own[0] as Kinds[Kind] | undefined)
 }

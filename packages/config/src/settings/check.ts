@@ -4,7 +4,7 @@ import { type KnownPaths, takers } from '../layers/known-paths.ts'
 import { unflatten } from '../layers/layer.ts'
 import { listOf, type Problem, show } from '../problems/config-error.ts'
 import { nearest } from '../problems/nearest.ts'
-import { allowedBy, isAllowed } from './option-specs.ts'
+import { allowedBy, isAllowed, parseByteSize } from './option-specs.ts'
 import type { Origin } from './resolved.ts'
 
 type Values = Map<string, unknown>
@@ -25,7 +25,7 @@ export function checkValues(
   problems: Problem[],
 ): void {
   for (const [path, setting] of known) {
-    const value = values.has(path) ? values.get(path) : objectAt(path, values)
+    let value = values.has(path) ? values.get(path) : objectAt(path, values)
     const origin = origins.get(path)
     if (setting.kind === 'fixed') {
       if (value === undefined) continue
@@ -35,6 +35,10 @@ export function checkValues(
       continue
     }
     const isSet = value !== undefined && !byDefault.has(path)
+    if (isSet && typeof value === 'string' && setting.specs.some(({ spec }) => spec.unit === 'bytes')) {
+      value = parseByteSize(value)
+      values.set(path, value)
+    }
     for (const { owner, spec } of isSet ? takers(setting, value) : setting.specs) {
       if (!isSet) {
         if (spec.required === true && spec.default === undefined) {

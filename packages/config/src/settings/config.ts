@@ -1,6 +1,12 @@
-import type { NetBackendOptions, NetDecoratorOptions } from '@parakernel/hal'
+import type {
+  BlockBackendOptions,
+  BlockDecoratorOptions,
+  NetBackendOptions,
+  NetDecoratorOptions,
+  PersistentBackendOptions,
+} from '@parakernel/hal'
 import type { WaitPolicy } from '@parakernel/kernel'
-import type { NetworkLibOSOptions } from '@parakernel/queue'
+import type { NetworkLibOSOptions, StorageLibOSOptions } from '@parakernel/queue'
 
 /** Names that packages have declared by merging into the interfaces of `hal` and `queue`. */
 export type LibOSName = keyof NetworkLibOSOptions & string
@@ -27,7 +33,7 @@ type OptionsOfAny<Options> = {
 
 /** One layer of config need not be complete: the interface may come from a flag, the rest from a file. */
 type OptionsOf<Options, Name extends keyof Options> = Readonly<
-  Partial<Omit<Options[Name], 'libos' | 'backend' | 'probes'>>
+  Partial<Omit<Options[Name], 'libos' | 'backend' | 'probes' | 'interfaces'>>
 >
 
 /** A decorator around the device, with its options beside its name: `{ probe: 'pcap', directory: 'captures' }`. */
@@ -35,7 +41,21 @@ export type ProbeConfig =
   | { [Name in ProbeName]: { readonly probe: Name } & Readonly<NetDecoratorOptions[Name]> }[ProbeName]
   | { readonly probe: PackageName; readonly [option: string]: unknown }
 
-type Probes = { readonly probes?: readonly ProbeConfig[] }
+/** A further interface: its name, its backend, and the options of the libOS and the backend for it. */
+export type FurtherInterface =
+  | {
+      [Name in BackendName]: { readonly name: string; readonly backend: Name } & Readonly<
+        Partial<NetBackendOptions[Name]>
+      > &
+        Readonly<Record<string, unknown>>
+    }[BackendName]
+  | { readonly name: string; readonly backend: PackageName; readonly [option: string]: unknown }
+
+type Probes = {
+  readonly probes?: readonly ProbeConfig[]
+  /** Interfaces beside the one that `backend` names, for a libOS that takes several. */
+  readonly interfaces?: readonly FurtherInterface[]
+}
 
 /** The host's own stack stands on no device. */
 type NoBackend = 'host'
@@ -45,27 +65,43 @@ type Both<A, B> = {
   readonly [Key in keyof A | keyof B]?: (Key extends keyof A ? A[Key] : never) | (Key extends keyof B ? B[Key] : never)
 }
 
-type WithBackend<LibOS, Options> =
+type WithBackend<LibOS, Options, Backends> =
   | {
-      [Name in BackendName]: LibOS & { readonly backend: Name } & Both<Options, OptionsOf<NetBackendOptions, Name>>
-    }[BackendName]
+      [Name in keyof Backends & string]: LibOS & { readonly backend: Name } & Both<Options, OptionsOf<Backends, Name>>
+    }[keyof Backends & string]
   | (LibOS & { readonly backend: PackageName } & Options)
-  | (LibOS & { readonly backend?: undefined } & Both<Options, OptionsOfAny<NetBackendOptions>>)
+  | (LibOS & { readonly backend?: undefined } & Both<Options, OptionsOfAny<Backends>>)
+
+/** A libOS, the device under it and the options of both: what may be written follows from the names. */
+type SectionConfig<LibOSes, Backends> =
+  | {
+      [Name in keyof LibOSes & string]: Name extends NoBackend
+        ? { readonly libos: Name; readonly backend?: undefined } & OptionsOf<LibOSes, Name>
+        : WithBackend<{ readonly libos: Name }, OptionsOf<LibOSes, Name>, Backends>
+    }[keyof LibOSes & string]
+  | WithBackend<{ readonly libos: PackageName }, unknown, Backends>
+  | WithBackend<{ readonly libos?: undefined }, OptionsOfAny<LibOSes>, Backends>
 
 /**
  * The network: a libOS, the backend it stands on, probes around that backend, and the options of all of them in one
  * object. What may be written follows from the names: `libos` and `backend` discriminate.
  */
-export type NetworkConfig = Probes &
-  (
-    | {
-        [Name in LibOSName]: Name extends NoBackend
-          ? { readonly libos: Name; readonly backend?: undefined } & OptionsOf<NetworkLibOSOptions, Name>
-          : WithBackend<{ readonly libos: Name }, OptionsOf<NetworkLibOSOptions, Name>>
-      }[LibOSName]
-    | WithBackend<{ readonly libos: PackageName }, unknown>
-    | WithBackend<{ readonly libos?: undefined }, OptionsOfAny<NetworkLibOSOptions>>
-  )
+export type NetworkConfig = Probes & SectionConfig<NetworkLibOSOptions, NetBackendOptions>
+
+/** Names of block and of persistent memory backends. */
+type StorageBackendOptions = BlockBackendOptions & PersistentBackendOptions
+
+/** A decorator around the block device, with its options beside its name. */
+export type StorageProbeConfig =
+  | {
+      [Name in keyof BlockDecoratorOptions & string]: { readonly probe: Name } & Readonly<BlockDecoratorOptions[Name]>
+    }[keyof BlockDecoratorOptions & string]
+  | { readonly probe: PackageName; readonly [option: string]: unknown }
+
+/** The storage, as the network: a libOS, the device under it, probes around a block device, and the options of all of them. */
+export type StorageConfig =
+  | ({ readonly probes?: readonly StorageProbeConfig[] } & SectionConfig<StorageLibOSOptions, StorageBackendOptions>)
+  | { readonly libos: 'none' }
 
 /** Bytes: a number, or a number with a unit. */
 export type ByteSize = number | `${number}${'KiB' | 'MiB' | 'GiB'}`
@@ -91,9 +127,11 @@ export interface WaitConfig {
 
 /** What `parakernel.config.ts` exports. Every key is optional: layers complete one another, see `loadConfig`. */
 export interface Config {
-  /** A named set of values under this file's: `emulated`, `host`, `af-xdp`, or one of the application's. */
-  readonly preset?: 'emulated' | 'host' | 'af-xdp' | (string & {})
+  /** A named set of values under this file's: `emulated`, `host`, `af-xdp`, `tap`, or one of the application's. */
+  readonly preset?: 'emulated' | 'host' | 'af-xdp' | 'tap' | (string & {})
   readonly network?: NetworkConfig
+  /** Absent: the machine stores nothing. With anything in it, `libos` is `storage` unless it says otherwise. */
+  readonly storage?: StorageConfig
   /** Partitions, each with its own thread, queues and memory; default 1. */
   readonly partitions?: number
   /**

@@ -25,14 +25,20 @@ export function addDefaults(
 
   // A backend that makes its queues has one for each partition; one that finds them in the hardware uses all.
   const partitions = values.get('partitions')
-  if (typeof partitions === 'number' && partitions >= 1 && defaultOf('network.queues', known) !== undefined) {
-    add('network.queues', partitions, 'partitions')
+  for (const path of ['network.queues', 'storage.queues']) {
+    if (typeof partitions === 'number' && partitions >= 1 && defaultOf(path, known) !== undefined) {
+      add(path, partitions, 'partitions')
+    }
   }
 
-  // A backend that shares its interface with the kernel takes the traffic of the libOS's address, unless it is told what.
+  // A backend that shares its interface with the kernel takes the traffic of the libOS's addresses, unless it is told what. An
+  // address that a server will give is not known yet.
   const address = values.get('network.address')
-  if (typeof address === 'string' && !isSet('network.ports') && !isSet('network.take')) {
-    add('network.addresses', [address], 'network.address')
+  if (typeof address === 'string' && known.has('network.ports') && !isSet('network.ports') && !isSet('network.take')) {
+    const further = values.get('network.addresses')
+    if (address === 'dhcp') add('network.take', 'all', 'network.address')
+    else if (address !== 'none' && Array.isArray(further)) values.set('network.addresses', [address, ...further])
+    else if (address !== 'none') add('network.addresses', [address], 'network.address')
   }
 
   const byDefault = new Set<string>()

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { parseBoolean, parseJson, parseList, parseNumber } from './option-specs.ts'
+import { parseBoolean, parseByteSize, parseJson, parseList, parseNumber } from './option-specs.ts'
 
 /** A setting that is there whatever the libOS and the backend are. */
 export interface FixedSetting {
@@ -19,14 +19,6 @@ const text = (value: string) => value
 const MAX_PARTITIONS = 256
 /** A region is at most 2 GiB, and holds a partition's frames and heap. */
 const MAX_BYTES = 2 ** 31
-
-const UNITS: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }
-
-/** `64MiB` in bytes; anything else as it is. */
-function parseByteSize(value: unknown): unknown {
-  const found = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\s*(KiB|MiB|GiB)$/.exec(value.trim()) : null
-  return found === null ? value : Number(found[1]) * UNITS[found[2]]
-}
 
 /** By path. The order is that of `--help` and `--print-config`. */
 export const FIXED_SETTINGS: Readonly<Record<string, FixedSetting>> = {
@@ -53,6 +45,34 @@ export const FIXED_SETTINGS: Readonly<Record<string, FixedSetting>> = {
   'network.probes': {
     description: 'decorators around the device, innermost first',
     allowed: 'a list of objects like {"probe":"pcap"}',
+    schema: v.array(v.looseObject({ probe: name })),
+    parse: (list) => (list.startsWith('[') ? parseJson(list) : parseList(list).map((probe) => ({ probe }))),
+    default: [],
+  },
+  'network.interfaces': {
+    description: 'further interfaces, each with its name, its backend, and the options of both',
+    allowed: 'a list of objects like {"name":"back","backend":"emulated","address":"10.1.0.1/24"}',
+    schema: v.array(v.looseObject({ name, backend: name })),
+    parse: parseJson,
+    default: [],
+  },
+  'storage.libos': {
+    description: 'libOS of the storage: its name, a package, or none; storage when anything else of it is set',
+    allowed: '"none", the name of a libOS, or of a package that exports one',
+    schema: name,
+    parse: text,
+    default: 'none',
+  },
+  'storage.backend': {
+    description: 'device under the storage: its name, or a package',
+    allowed: 'the name of a backend, or of a package that exports one',
+    schema: name,
+    parse: text,
+    default: 'emulated',
+  },
+  'storage.probes': {
+    description: 'decorators around the block device, innermost first',
+    allowed: 'a list of objects like {"probe":"block-faults"}',
     schema: v.array(v.looseObject({ probe: name })),
     parse: (list) => (list.startsWith('[') ? parseJson(list) : parseList(list).map((probe) => ({ probe }))),
     default: [],

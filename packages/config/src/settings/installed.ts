@@ -14,5 +14,15 @@ export interface Installed {
   /** @ts-ignore an optional peer */
   readonly afXdp: typeof import('@parakernel/af-xdp')
   /** @ts-ignore an optional peer */
+  readonly tap: typeof import('@parakernel/tap')
+  /** @ts-ignore an optional peer */
   readonly probes: typeof import('@parakernel/probes')
+  /** @ts-ignore an optional peer */
+  readonly storage: typeof import('@parakernel/storage')
+  /** @ts-ignore an optional peer */
+  readonly ioUring: typeof import('@parakernel/io-uring')
+  /** @ts-ignore an optional peer */
+  readonly nvme: typeof import('@parakernel/nvme')
+  /** @ts-ignore an optional peer */
+  readonly pmem: typeof import('@parakernel/pmem')
 }

@@ -3,7 +3,7 @@ import { listOf } from '../problems/config-error.ts'
 
 /** What a value may be, in words: `an integer from 1 to 64`. */
 export function allowedBy(spec: OptionSpec): string {
-  const { type, values, min, max, form } = spec
+  const { type, values, min, max, form, unit } = spec
   switch (type) {
     case 'string':
       if (values !== undefined) return listOf(values.map((value) => JSON.stringify(value)))
@@ -16,7 +16,8 @@ export function allowedBy(spec: OptionSpec): string {
     case 'object':
       return 'an object or a list'
     default: {
-      const noun = type === 'integer' ? 'an integer' : 'a number'
+      const noun =
+        unit === 'bytes' ? 'bytes, as a number or like "64MiB",' : type === 'integer' ? 'an integer' : 'a number'
       if (min !== undefined && max !== undefined) return `${noun} from ${min} to ${max}`
       if (min !== undefined) return `${noun} of at least ${min}`
       return max === undefined ? noun : `${noun} of at most ${max}`
@@ -72,7 +73,7 @@ export function parseText(spec: OptionSpec, text: string): unknown {
   switch (spec.type) {
     case 'integer':
     case 'number':
-      return parseNumber(text)
+      return spec.unit === 'bytes' ? parseByteSize(parseNumber(text)) : parseNumber(text)
     case 'boolean':
       return parseBoolean(text)
     case 'string[]':
@@ -82,6 +83,14 @@ export function parseText(spec: OptionSpec, text: string): unknown {
     default:
       return text
   }
+}
+
+const UNITS: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 }
+
+/** `64MiB` in bytes; anything else as it is. */
+export function parseByteSize(value: unknown): unknown {
+  const found = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\s*(KiB|MiB|GiB|TiB)$/.exec(value.trim()) : null
+  return found === null ? value : Number(found[1]) * UNITS[found[2]]
 }
 
 export function parseNumber(text: string): number | string {

@@ -5,6 +5,7 @@ export const PRESETS: Readonly<Record<string, Config>> = {
   emulated: { network: { libos: 'net', backend: 'emulated' } },
   host: { network: { libos: 'host' } },
   'af-xdp': { network: { libos: 'net', backend: 'af-xdp' } },
+  tap: { network: { libos: 'net', backend: 'tap' } },
 } as unknown as Readonly<Record<string, Config>>
 
 /** What a backend needs and nobody outside this process has a stake in. */

@@ -1,6 +1,6 @@
-import type { NetBackend, NetDecorator } from '@parakernel/hal'
+import type { BlockBackend, BlockDecorator, NetBackend, NetDecorator, PersistentBackend } from '@parakernel/hal'
 import type { WaitPolicy } from '@parakernel/kernel'
-import type { NetworkLibOSFactory } from '@parakernel/queue'
+import type { NetworkLibOSFactory, StorageLibOSFactory } from '@parakernel/queue'
 
 /** Where a value came from, in order of precedence. */
 export interface Origin {
@@ -20,16 +20,30 @@ export interface Loaded<Export> {
   readonly module: Readonly<Record<string, unknown>>
 }
 
+/** An interface beyond the first one. */
+export interface InterfaceSettings {
+  readonly name: string
+  readonly backend: string
+  /** Those of the libOS: `NetworkLibOSFactory.interfaceOptions`. */
+  readonly options: Readonly<Record<string, unknown>>
+  readonly backendOptions: Readonly<Record<string, unknown>>
+}
+
+/** A libOS, the device under it, and the probes around that, with the options of each. */
+export interface SectionSettings {
+  readonly libos: string
+  /** Undefined for a libOS that stands on no device. */
+  readonly backend: string | undefined
+  readonly libosOptions: Readonly<Record<string, unknown>>
+  readonly backendOptions: Readonly<Record<string, unknown>>
+  readonly probes: readonly { readonly probe: string; readonly options: Readonly<Record<string, unknown>> }[]
+}
+
 /** Every setting with its value: what a machine is made from. Plain data. */
 export interface Settings {
-  readonly network: {
-    readonly libos: string
-    /** Undefined for a libOS that stands on no device. */
-    readonly backend: string | undefined
-    readonly libosOptions: Readonly<Record<string, unknown>>
-    readonly backendOptions: Readonly<Record<string, unknown>>
-    readonly probes: readonly { readonly probe: string; readonly options: Readonly<Record<string, unknown>> }[]
-  }
+  readonly network: SectionSettings & { readonly interfaces: readonly InterfaceSettings[] }
+  /** Undefined for a machine that stores nothing. */
+  readonly storage: SectionSettings | undefined
   readonly partitions: number
   readonly cpus: readonly number[] | 'auto' | 'none'
   readonly wait: Required<WaitPolicy>
@@ -38,6 +52,13 @@ export interface Settings {
   readonly memory: 'plain' | 'memfd'
   readonly host: string
   readonly app: Readonly<Record<string, unknown>>
+}
+
+/** What `storage` names, found and loaded. */
+export interface LoadedStorage {
+  readonly libos: Loaded<StorageLibOSFactory<object>>
+  readonly backend: Loaded<BlockBackend<object> | PersistentBackend<object>> | undefined
+  readonly probes: readonly Loaded<BlockDecorator<object>>[]
 }
 
 /** A config that was checked: complete, with its packages loaded, and with the origin of every value. */
@@ -56,4 +77,7 @@ export interface ResolvedConfig {
   readonly libos: Loaded<NetworkLibOSFactory<object>>
   readonly backend: Loaded<NetBackend<object>> | undefined
   readonly probes: readonly Loaded<NetDecorator<object>>[]
+  /** Backends of `settings.network.interfaces`. */
+  readonly interfaces: readonly Loaded<NetBackend<object>>[]
+  readonly storage: LoadedStorage | undefined
 }

@@ -49,6 +49,9 @@ export const PACKAGES: Readonly<Record<string, string>> = {
       ttl: { type: 'integer', description: 'time to live', min: 1, max: 255, default: 64 },
       dns: { type: 'string[]', description: 'resolvers' },
       arp: { type: 'object', description: 'static entries' },
+    }, interfaceOptions: {
+      address: { type: 'string', description: 'address of the interface', required: true, form: ${CIDR} },
+      metric: { type: 'integer', description: 'of its routes', default: 0 },
     } }`,
   '@parakernel/host': `
     export const libos = { kind: 'net-libos', name: 'host', needsBackend: false, options: {
