@@ -1,3 +1,3 @@
-import { project } from '../../tools/presets/vitest.ts'
+import { machineProject } from '../../tools/presets/vitest.ts'
 
-export default project('app-echo')
+export default machineProject('app-echo')

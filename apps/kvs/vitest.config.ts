@@ -1,3 +1,3 @@
-import { project } from '../../tools/presets/vitest.ts'
+import { machineProject } from '../../tools/presets/vitest.ts'
 
-export default project('app-kvs')
+export default machineProject('app-kvs')

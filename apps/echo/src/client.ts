@@ -1,6 +1,6 @@
 import { startNetwork } from '@parakernel/config'
 import type { PartitionContext } from '@parakernel/kernel'
-import { type SocketAddress, sgaFromText } from '@parakernel/queue'
+import { connectStream, type SocketAddress, sgaFromText } from '@parakernel/queue'
 
 export async function partition(context: PartitionContext<SocketAddress>) {
   const network = await startNetwork(context)
@@ -15,5 +15,13 @@ export async function partition(context: PartitionContext<SocketAddress>) {
     answer.sga.free()
     return reply
   }
-  return { methods: { ask } }
+  async function askByStream(text: string) {
+    const stream = await connectStream(network, context.data)
+    await stream.write(new TextEncoder().encode(text))
+    await stream.end()
+    let reply = ''
+    for await (const bytes of stream) reply += new TextDecoder().decode(bytes)
+    return reply
+  }
+  return { methods: { ask, askByStream } }
 }

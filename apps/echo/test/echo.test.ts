@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { createVethPair, probeLab } from '@parakernel/linux'
+import { createLabNamespace, createVethPair, probeLab } from '@parakernel/linux'
 import { expect, onTestFinished, test } from 'vitest'
 
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url))
@@ -43,7 +43,7 @@ async function serving(program: Program): Promise<void> {
 /** The conversation with a client on the kernel's sockets, then an orderly end. */
 async function converse(program: Program, address: string, port: number, where: readonly string[] = []): Promise<void> {
   await serving(program)
-  const client = start([...where, ...node], pathOf('dgram-client.ts'), address, String(port))
+  const client = start([...where, ...node], pathOf('host-client.ts'), address, String(port))
   expect(await client.exited).toEqual([0, null])
   expect(client.printed().split('\n')).toEqual(TRANSCRIPT)
   program.child.kill('SIGINT')
@@ -84,11 +84,21 @@ test('on AF_XDP, with the client in a namespace', async (ctx) => {
   await converse(program, '10.77.0.1', 7777, [file, ...args])
 })
 
+test('on TAP, with the kernel at the other end, in two partitions', async (ctx) => {
+  const possible = probeLab()
+  if (!possible.available) return ctx.skip(`the lab needs ${possible.missing}`)
+  const lab = createLabNamespace({ label: 'echt' })
+  onTestFinished(() => lab.remove())
+  const program = echo('--config', pathOf('../configs/tap.ts'), '--namespace', lab.namespace, '--partitions', '2')
+  const [file, args] = lab.command()
+  await converse(program, '10.0.0.1', 7777, [file, ...args])
+})
+
 test('--help and --print-config print and end', async () => {
   const help = echo('--help', '--libos', 'host')
   expect(await help.exited).toEqual([0, null])
-  expect(help.printed()).toMatch(/^echo: sends every UDP datagram back/)
-  expect(help.printed()).toMatch(/--app\.port +UDP port: an integer from 1 to 65535 \(default 7777\)/)
+  expect(help.printed()).toMatch(/^echo: sends back every UDP datagram, and every byte of a TCP connection/)
+  expect(help.printed()).toMatch(/--app\.port +UDP and TCP port: an integer from 1 to 65535 \(default 7777\)/)
   const print = echo('--print-config', '--port', '9')
   expect(await print.exited).toEqual([0, null])
   expect(print.printed()).toMatch(/app\.port +9 +--port/)

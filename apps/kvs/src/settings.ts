@@ -36,6 +36,19 @@ export const APP_SPECS: OptionSpecs = {
     default: 'EREW',
     description: 'only the owner reads a partition, or every partition may serve GETs of the others',
   },
+  persistence: {
+    type: 'string',
+    values: ['none', 'log', 'pmem'],
+    default: 'none',
+    description:
+      'where writes are kept: in memory alone, in a log on the block device or in the persistent memory of storage',
+  },
+  durability: {
+    type: 'string',
+    values: ['buffered', 'flushed', 'fua'],
+    default: 'flushed',
+    description: 'with persistence, when a write is acknowledged: at once, or when it is on stable media',
+  },
   workload: {
     type: 'string',
     values: WORKLOADS.map((workload) => workload.name),
@@ -79,6 +92,8 @@ export interface AppSettings {
   readonly guard: 'private' | 'cookie' | 'off'
   readonly mode: 'cache' | 'store'
   readonly concurrency: 'EREW' | 'CREW'
+  readonly persistence: 'none' | 'log' | 'pmem'
+  readonly durability: 'buffered' | 'flushed' | 'fua'
   readonly workload: string
   readonly keys: number
   readonly duration: number

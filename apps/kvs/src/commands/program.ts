@@ -69,6 +69,8 @@ export function serverData(app: AppSettings): ServerData {
     guard: app.guard,
     mode: app.mode,
     concurrency: app.concurrency,
+    persistence: app.persistence,
+    durability: app.durability,
     key: new Uint8Array(randomBytes(16)),
     expectedItemBytes: keyBytes + valueBytes,
   }

@@ -1,3 +1,4 @@
+import type { Recovered } from '../persist/recover.ts'
 import { partitionReports } from '../run/sampler.ts'
 import { serverAddress, startServer } from '../run/start-server.ts'
 import { requestOf } from './program.ts'
@@ -22,6 +23,16 @@ export async function serve(argv: readonly string[]): Promise<void> {
   const range = (port: number) => (last === 0 ? `${port}` : `${port}-${port + last}`)
   const memcached = app.memcachedPort === 0 ? '' : `, memcached at ${range(app.memcachedPort)}`
   console.log(`serving at ${await serverAddress(machine)}, native at ${range(app.port)}${memcached}`)
+  if (app.persistence !== 'none') {
+    const found = await Promise.all(
+      Array.from({ length: machine.partitions }, (_, i) => machine.call<Recovered>(i, 'recovered')),
+    )
+    const sum = (of: (one: Recovered) => number) => found.reduce((total, one) => total + of(one), 0)
+    if (machine.storageDevice?.capabilities.persistence === 'none') {
+      console.error('What is written lives as long as this process: give the storage a path')
+    }
+    console.log(`recovered from the log: ${sum(({ puts }) => puts)} puts, ${sum(({ deletes }) => deletes)} deletes`)
+  }
   if (config.settings.network.backend === 'emulated') {
     console.error('Nobody outside this process is on its emulated network: try --libos host, or --backend af-xdp')
   }

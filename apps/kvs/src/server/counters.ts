@@ -41,6 +41,11 @@ const SERVER_COUNTERS = [
   'replyDropped',
   /** Request datagrams whose payload was not aligned to 8 bytes, and were copied. */
   'realigned',
+  /** Replies that waited for their writes to be durable. */
+  'repliesHeld',
+  /** Writes that were refused because the log has failed or is full, and replies that were never sent because it failed. */
+  'journalRefused',
+  'journalFailed',
 ] as const
 
 export type ServerCounter = (typeof SERVER_COUNTERS)[number]
@@ -77,3 +82,6 @@ export const C_READ_ELSEWHERE = index('readElsewhere')
 export const C_NO_FRAME = index('noFrame')
 export const C_REPLY_DROPPED = index('replyDropped')
 export const C_REALIGNED = index('realigned')
+export const C_REPLIES_HELD = index('repliesHeld')
+export const C_JOURNAL_REFUSED = index('journalRefused')
+export const C_JOURNAL_FAILED = index('journalFailed')

@@ -1,6 +1,9 @@
 import type { MicaConcurrency, MicaMode } from '@parakernel/mica'
 import type { DatagramHandler, NetworkLibOS, QueueDescriptor } from '@parakernel/queue'
 import { AmplificationGuard, type GuardMode } from '../guard/amplification-guard.ts'
+import { LONGEST_VALUE } from '../persist/entry.ts'
+import { type Recovered, recoverStore } from '../persist/recover.ts'
+import { type JournalOptions, StoreJournal } from '../persist/store-journal.ts'
 import type { Channel } from './channel.ts'
 import { type ServerCounters, serverCounters } from './counters.ts'
 import type { StoreLocation } from './foreign-reads.ts'
@@ -42,6 +45,8 @@ export interface KvsServerOptions {
   readonly maxPayload?: number
   readonly counters?: ServerCounters
   readonly wallClock?: () => number
+  /** Where what changes the store is kept: see `openServer`. */
+  readonly journal?: JournalOptions | undefined
 }
 
 /** One partition's server on a libOS: sockets, protocols and store. Runs inside the libOS's polls. */
@@ -51,25 +56,11 @@ export class KvsServer {
   readonly #native: NativeServer
   readonly #sockets: QueueDescriptor[] = []
 
-  /** Binds the ports and serves at once. @throws EADDRINUSE, ENOSPC (heap too small) and what else a part throws */
-  constructor(libos: NetworkLibOS, options: KvsServerOptions) {
-    const { index, partitions, port, memcachedPort, channel, maxPayload } = options
+  /** Binds the ports and serves at once, from what `state` holds. @throws EADDRINUSE, ENOSPC (heap too small) and what else a part throws */
+  constructor(libos: NetworkLibOS, options: KvsServerOptions, state = createServerState(libos, options)) {
+    const { index, port, memcachedPort, channel, maxPayload } = options
     this.#libos = libos
-    this.state = createPartitionState({
-      index,
-      partitions,
-      pool: libos.pool,
-      heap: options.heap,
-      guard: new AmplificationGuard(options.guard, options.key),
-      counters: options.counters ?? serverCounters(),
-      serverPorts: portsOf(port, memcachedPort, partitions),
-      store: {
-        ...(options.mode === undefined ? {} : { mode: options.mode }),
-        ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
-        ...(options.expectedItemBytes === undefined ? {} : { expectedItemBytes: options.expectedItemBytes }),
-      },
-    })
-    const { state } = this
+    this.state = state
     const payload = maxPayload === undefined ? {} : { maxPayload }
     const native = this.#open(port + index)
     const outbox = new Outbox(libos, native, libos.pool, state.counters)
@@ -132,6 +123,45 @@ export class KvsServer {
     this.#sockets.push(socket)
     return socket
   }
+}
+
+function createServerState(libos: NetworkLibOS, options: KvsServerOptions): PartitionState {
+  const { index, partitions, port, memcachedPort, journal } = options
+  return createPartitionState({
+    index,
+    partitions,
+    pool: libos.pool,
+    heap: options.heap,
+    guard: new AmplificationGuard(options.guard, options.key),
+    counters: options.counters ?? serverCounters(),
+    serverPorts: portsOf(port, memcachedPort, partitions),
+    isPersistent: journal !== undefined,
+    store: {
+      ...(options.mode === undefined ? {} : { mode: options.mode }),
+      ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
+      ...(options.expectedItemBytes === undefined ? {} : { expectedItemBytes: options.expectedItemBytes }),
+      ...(journal === undefined ? {} : { maxValueBytes: LONGEST_VALUE }),
+    },
+  })
+}
+
+export interface OpenedServer {
+  readonly server: KvsServer
+  /** Undefined for a store in memory alone. */
+  readonly recovered: Recovered | undefined
+}
+
+/**
+ * A server whose store is what its log says, where it has one; nothing is served before that is done.
+ * @throws as `KvsServer`, and as `recoverStore`
+ */
+export async function openServer(libos: NetworkLibOS, options: KvsServerOptions): Promise<OpenedServer> {
+  const state = createServerState(libos, options)
+  if (options.journal === undefined) return { server: new KvsServer(libos, options, state), recovered: undefined }
+  const journal = new StoreJournal(state, options.journal)
+  const recovered = await recoverStore(state, journal)
+  state.journal = journal
+  return { server: new KvsServer(libos, options, state), recovered }
 }
 
 function portsOf(port: number, memcachedPort: number, partitions: number): number[] {

@@ -38,7 +38,17 @@ export class NativeHandOver {
     this.#channel = channel
     this.#outbox = outbox
     this.#incoming = new RingDatagram(state, new ReplyFrames(state.pool, maxPayload))
+    const home = (from?: number) => {
+      if (from !== undefined) this.#guestOf = from
+      return this.#guestOf
+    }
     const replies: Replies = {
+      get origin() {
+        return home()
+      },
+      set origin(from) {
+        home(from)
+      },
       add: (frame, address, length, peerAddress, peerPort) => {
         this.#answer(address, length, peerAddress, peerPort)
         state.pool.release(frame)

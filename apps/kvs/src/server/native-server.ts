@@ -1,5 +1,6 @@
-import { partitionOf } from '@parakernel/mica'
+import { OP_NOOP, partitionOf, RESULT_NO_SPACE } from '@parakernel/mica'
 import { type DatagramBurst, NO_REPLY } from '@parakernel/queue'
+import { isWrite } from '../persist/store-journal.ts'
 import {
   OPERATION_HEADER_BYTES,
   PACKET_HEADER_BYTES,
@@ -135,13 +136,33 @@ export class NativeServer {
       kept = this.#handAway(burst, d, count, proven, milliseconds)
       if (kept === 0 && count > 0) return
     }
+    // What a write changed is read from its request after it ran: the reply must lie elsewhere.
+    const keepsRequest = state.journal !== undefined && this.#admitWrites(this.#first[d], kept)
     const inPlace =
-      !moved && (kept <= 1 || !parser.readsValues || this.#longestValue <= ((parser.shortestKey + 7) & ~7))
+      !moved &&
+      !keepsRequest &&
+      (kept <= 1 || !parser.readsValues || this.#longestValue <= ((parser.shortestKey + 7) & ~7))
     this.#count[d] = kept
     this.#status[d] = status
     this.#opaque[d] = parser.packetOpaque
     this.#address[d] = address
     this.#flags[d] = (inPlace ? 1 : 0) | (proven ? 0 : 2)
+  }
+
+  /** Whether there are writes among the operations. Those that the journal has no room for are refused. */
+  #admitWrites(first: number, count: number): boolean {
+    const { batch, journal } = this.#state
+    const isRefusing = journal?.isRefusing === true
+    let writes = 0
+    for (let i = first; i < first + count; i++) {
+      if (!isWrite(batch.opcode[i])) continue
+      writes++
+      if (!isRefusing) continue
+      this.#parser.forced[i] = RESULT_NO_SPACE
+      batch.opcode[i] = OP_NOOP
+    }
+    if (isRefusing) journal?.refused(writes)
+    return writes > 0 && !isRefusing
   }
 
   /** CREW: serves GETs of keys that other partitions own by reading their stores, which lie at `stores`. */
@@ -190,11 +211,18 @@ export class NativeServer {
     let at = from
     let end = base + PACKET_HEADER_BYTES
     let status = this.#status[d]
+    let waitsFor = 0
     if (count > 0) {
       // Never less to an unproven address: each of its operations was at least as long as its header.
       batch.stopWhenFull = !unproven
       at = store.execute(batch, from, to, end, base + room, OPERATION_HEADER_BYTES)
       end = batch.outEnd
+      waitsFor = this.#keep(from, at)
+      if (waitsFor < 0) {
+        // The log took nothing: of these writes nothing is promised.
+        if (frame >= 0) pool.release(frame)
+        return
+      }
     }
     writer.header(base, at - from, status, this.#opaque[d])
     const withheld = writer.operations(from, at, unproven)
@@ -212,6 +240,9 @@ export class NativeServer {
     if (frame < 0) {
       burst.reply[d] = end - base
       values[C_IN_PLACE]++
+    } else if (waitsFor > 0) {
+      this.#hold(waitsFor, burst, d, frame, base, end - base)
+      values[C_SPARE]++
     } else {
       frames.replyFrom(burst, d, frame, end - base)
       values[C_SPARE]++
@@ -234,12 +265,31 @@ export class NativeServer {
       const base = frames.address(frame)
       const next = store.execute(batch, at, to, base + PACKET_HEADER_BYTES, base + frames.room, OPERATION_HEADER_BYTES)
       const end = batch.outEnd
+      const waitsFor = this.#keep(at, next)
+      if (waitsFor < 0) {
+        pool.release(frame)
+        return
+      }
       this.#writer.header(base, next - at, this.#status[d], this.#opaque[d])
       this.#writer.operations(at, next, false)
       counters.values[C_UNKNOWN] += this.#writer.unknown
-      this.#outbox.add(frame, base, end - base, burst.peerAddress[d], burst.peerPort[d])
+      if (waitsFor > 0) this.#hold(waitsFor, burst, d, frame, base, end - base)
+      else this.#outbox.add(frame, base, end - base, burst.peerAddress[d], burst.peerPort[d])
       counters.values[C_OVERFLOW]++
       at = next
     }
+  }
+
+  /** What to wait for before requests `from` to `to` - 1 are answered; 0: nothing; negative: never. */
+  #keep(from: number, to: number): number {
+    const { journal, batch } = this.#state
+    if (journal === undefined) return 0
+    journal.record(batch, from, to)
+    return journal.take()
+  }
+
+  #hold(sequence: number, burst: DatagramBurst, d: number, frame: number, address: number, length: number): void {
+    const { peerAddress, peerPort } = burst
+    this.#state.journal?.hold(sequence, frame, address, length, peerAddress[d], peerPort[d], this.#outbox)
   }
 }

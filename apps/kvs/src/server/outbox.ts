@@ -9,6 +9,8 @@ export interface Replies {
   /** Takes over the caller's reference to `frame`. */
   add(frame: number, address: number, length: number, peerAddress: number, peerPort: number): void
   flush(): void
+  /** For replies that go back to a partition: which. Set again before `add` for a reply that was held. */
+  origin?: number
 }
 
 /**

@@ -1,6 +1,8 @@
 import { type FramePool, ParakernelError } from '@parakernel/hal'
 import { MicaPartition, type MicaPartitionOptions, RequestBatch } from '@parakernel/mica'
 import type { AmplificationGuard } from '../guard/amplification-guard.ts'
+import { ENTRY_AREA, LONGEST_VALUE } from '../persist/entry.ts'
+import type { StoreJournal } from '../persist/store-journal.ts'
 import type { ServerCounters } from './counters.ts'
 
 /** Operations after which a chunk of datagrams is executed: enough for the touch passes, few enough for the first-level cache. */
@@ -27,6 +29,14 @@ export interface PartitionState {
   readonly counters: ServerCounters
   /** Scratch for payloads that have to be moved to an aligned address, in the store's memory. */
   readonly alignAddress: number
+  /** Evicts rather than refuses. */
+  readonly isCache: boolean
+  /** Keeps what changes the store; undefined for a store in memory alone. Set once, before anything is served. */
+  journal: StoreJournal | undefined
+  /** For the journal: its batch of one, the record that is being written, and a key with its value. */
+  readonly accessAddress: number
+  readonly journalAddress: number
+  readonly journalScratch: number
   /** Ports of this server, all partitions: a request from one of them is a reply that was sent here by a forged request. */
   isServerPort(port: number): boolean
 }
@@ -53,17 +63,22 @@ interface PartitionStateOptions {
   readonly counters: ServerCounters
   readonly serverPorts: readonly number[]
   readonly store: Omit<MicaPartitionOptions, 'memory' | 'byteOffset' | 'byteLength'>
+  /** There will be a journal. */
+  readonly isPersistent: boolean
 }
+
+const SCRATCH_BYTES = LONGEST_VALUE + 512
 
 /** The least that a store is worth having. */
 const LEAST_STORE_BYTES = 1 << 18
 
 /** Lays batch, scratch and store into the partition's heap. @throws ENOSPC for a heap that is too small; as `MicaPartition` */
 export function createPartitionState(options: PartitionStateOptions): PartitionState {
-  const { pool, heap, index } = options
+  const { pool, heap, index, isPersistent } = options
   const { memory } = pool.window.region
   const batches = [CHUNK + LARGEST_PACKET, TEXT_BATCH, 1].map((capacity) => RequestBatch.byteLength(capacity))
-  const least = batches.reduce((sum, bytes) => sum + bytes, VALUE_BYTES + ALIGN_BYTES + LEAST_STORE_BYTES)
+  const forJournal = isPersistent ? RequestBatch.byteLength(1) + ENTRY_AREA + SCRATCH_BYTES : 0
+  const least = batches.reduce((sum, bytes) => sum + bytes, VALUE_BYTES + ALIGN_BYTES + forJournal + LEAST_STORE_BYTES)
   if (heap.byteLength < least) {
     throw new ParakernelError('ENOSPC', `${heap.byteLength} bytes do not hold a store`, {
       subject: 'heap',
@@ -90,6 +105,11 @@ export function createPartitionState(options: PartitionStateOptions): PartitionS
     numberAddress: take(NUMBER_BYTES),
     valueAddress: take(VALUE_BYTES),
     alignAddress: take(ALIGN_BYTES),
+    accessAddress: take(isPersistent ? RequestBatch.byteLength(1) : 0),
+    journalAddress: take(isPersistent ? ENTRY_AREA : 0),
+    journalScratch: take(isPersistent ? SCRATCH_BYTES : 0),
+    isCache: options.store.mode !== 'store',
+    journal: undefined,
     store: new MicaPartition({
       ...options.store,
       memory,

@@ -76,7 +76,9 @@ export class TextCommands {
   flushIfDue(now: number): void {
     if (now < this.#flushAt) return
     this.#flushAt = Infinity
-    this.#state.store.clear()
+    this.#clear()
+    // Nobody waits for it.
+    this.#state.journal?.take()
   }
 
   /** Runs one step. Its answer is kept back if the client wants none. */
@@ -84,7 +86,13 @@ export class TextCommands {
     const commands = this.#commands
     const before = reply.length
     const i = commands.first[c] + step
-    switch (commands.kind[c]) {
+    const kind = commands.kind[c]
+    if (kind !== KIND_RETRIEVE && this.#state.journal?.isRefusing === true) {
+      this.#state.journal.refused(1)
+      if (commands.noreply[c] !== 1) reply.text(TEXT_OUT_OF_MEMORY)
+      return
+    }
+    switch (kind) {
       case KIND_RETRIEVE:
         this.#retrieve(i, commands.withVersion[c] === 1, reply)
         break
@@ -98,7 +106,7 @@ export class TextCommands {
         break
       }
       case KIND_FLUSH:
-        if (commands.argument[c] === 0) this.#state.store.clear()
+        if (commands.argument[c] === 0) this.#clear()
         else this.#flushAt = now + commands.argument[c] * 1000
         break
       default: {
@@ -127,10 +135,17 @@ export class TextCommands {
     if (commands.noreply[c] === 1) reply.length = before
   }
 
+  /** Writes go into the journal, which the server asks what to wait for. */
   #execute(batch: RequestBatch, i: number): void {
-    const { store, valueAddress } = this.#state
+    const { store, valueAddress, journal } = this.#state
     batch.stopWhenFull = false
     store.execute(batch, i, i + 1, valueAddress, valueAddress + VALUE_BYTES, 0)
+    journal?.record(batch, i, i + 1)
+  }
+
+  #clear(): void {
+    this.#state.store.clear()
+    this.#state.journal?.recordClear()
   }
 
   #retrieve(i: number, withVersion: boolean, reply: ReplyBuilder): void {

@@ -1,4 +1,3 @@
-import type { ReplyBuilder } from '../protocol/memcached/reply-builder.ts'
 import type { Channel } from './channel.ts'
 import { C_HAND_OVER_REFUSED, C_HANDED_BACK, C_HANDED_IN } from './counters.ts'
 import type { PartitionState } from './partition-state.ts'
@@ -82,7 +81,7 @@ export class TextRelay {
     bytes: Uint8Array,
     address: number,
     length: number,
-    reply: ReplyBuilder,
+    reply: { readonly bytes: Uint8Array; readonly length: number },
   ): boolean {
     const journey = new Journey()
     journey.origin = this.#state.index
@@ -135,7 +134,7 @@ export class TextRelay {
     const address = this.#frames.address(frame)
     pool.bytes.set(message.subarray(HEADER, HEADER + journey.requestLength), address)
     counters.values[C_HANDED_IN]++
-    this.#server?.handleJourney(journey, address, now)
+    this.#server?.handleJourney(journey, frame, address, now)
     pool.release(frame)
   }
 

@@ -88,8 +88,8 @@ export class TextServer {
     this.#outbox.flush()
   }
 
-  /** A request that another partition sent here; its bytes lie at `address` in this partition's memory. */
-  handleJourney(journey: Journey, address: number, now: number): void {
+  /** A request that another partition sent here; its bytes lie at `address` in `frame`, which the caller holds. */
+  handleJourney(journey: Journey, frame: number, address: number, now: number): void {
     const milliseconds = Math.floor(now / 1e6)
     this.#executor.flushIfDue(milliseconds)
     this.#begin()
@@ -100,7 +100,21 @@ export class TextServer {
     this.#reply.append(journey.reply, 0, journey.replyLength)
     const next = this.#run(0, this.#commands.count, journey, milliseconds)
     journey.setReply(this.#reply.bytes, this.#reply.length)
-    this.#relay?.send(next < 0 ? journey.origin : next, journey, this.#state.pool.bytes, address, next < 0)
+    const { journal, pool } = this.#state
+    const waitsFor = journal?.take() ?? 0
+    // A journey on which nothing can be promised ends here, as a datagram is lost.
+    if (waitsFor < 0) return
+    const goOn = () => this.#relay?.send(next < 0 ? journey.origin : next, journey, pool.bytes, address, next < 0)
+    if (waitsFor === 0) {
+      goOn()
+      return
+    }
+    journey.setReply(this.#reply.bytes.slice(0, this.#reply.length), this.#reply.length)
+    pool.retain(frame)
+    journal?.whenDurable(waitsFor, (isDurable) => {
+      if (isDurable) goOn()
+      pool.release(frame)
+    })
   }
 
   /** The reply to a journey that is over, in the partition that the client had asked. */
@@ -155,18 +169,26 @@ export class TextServer {
     const address = burst.address[d]
     const { pool } = this.#state
     const id = requestIdOf(pool.view, address)
+    let waitsFor = 0
     if (count === -2) reply.text(TEXT_MULTI_PACKET)
     else {
       const first = this.#firstCommand[d]
       const next = this.#run(first, first + count, undefined, milliseconds)
+      waitsFor = this.#state.journal?.take() ?? 0
+      // The log took nothing: of these writes nothing is promised.
+      if (waitsFor < 0) return
       if (next >= 0) {
-        if (this.#depart(burst, d, id, next)) return
+        if (this.#depart(burst, d, id, next, waitsFor)) return
         reply.clear()
         reply.text(TEXT_BUSY)
       }
     }
     this.#limit(burst.peerAddress[d], burst.length[d])
     if (reply.length === 0) return
+    if (waitsFor > 0) {
+      this.#sendAll(id, burst.peerAddress[d], burst.peerPort[d], 0, waitsFor)
+      return
+    }
     if (FRAME_HEADER_BYTES + reply.length <= Math.min(burst.room[d], this.#frames.room)) {
       // The request has been read: its frame takes the reply.
       this.#write(address, id, 0, 1, 0, reply.length)
@@ -214,28 +236,32 @@ export class TextServer {
     return -1
   }
 
-  /** Sends the request on its way to `owner`; false when there is no way. */
-  #depart(burst: DatagramBurst, d: number, id: number, owner: number): boolean {
-    const { counters, pool } = this.#state
+  /** Sends the request on its way to `owner`, when what it has written here is durable; false when there is no way. */
+  #depart(burst: DatagramBurst, d: number, id: number, owner: number, waitsFor: number): boolean {
+    const { counters, pool, journal } = this.#state
     const address = burst.address[d] + FRAME_HEADER_BYTES
     const length = burst.length[d] - FRAME_HEADER_BYTES
-    const sent =
-      this.#relay?.depart(
-        owner,
-        {
-          id,
-          peerAddress: burst.peerAddress[d],
-          peerPort: burst.peerPort[d],
-          command: this.#command,
-          step: this.#step,
-        },
-        pool.bytes,
-        address,
-        length,
-        this.#reply,
-      ) ?? false
-    counters.values[sent ? C_HANDED_OVER : C_HAND_OVER_REFUSED]++
-    return sent
+    const departure = {
+      id,
+      peerAddress: burst.peerAddress[d],
+      peerPort: burst.peerPort[d],
+      command: this.#command,
+      step: this.#step,
+    }
+    const depart = (reply: { readonly bytes: Uint8Array; readonly length: number }) => {
+      const sent = this.#relay?.depart(owner, departure, pool.bytes, address, length, reply) ?? false
+      counters.values[sent ? C_HANDED_OVER : C_HAND_OVER_REFUSED]++
+      return sent
+    }
+    if (waitsFor === 0) return depart(this.#reply)
+    const frame = burst.frame[d]
+    const soFar = { bytes: this.#reply.bytes.slice(0, this.#reply.length), length: this.#reply.length }
+    pool.retain(frame)
+    journal?.whenDurable(waitsFor, (isDurable) => {
+      if (isDurable) depart(soFar)
+      pool.release(frame)
+    })
+    return true
   }
 
   /** Keeps a large reply from an address without trust. memcached's protocol has no cookies, so only the network counts. */
@@ -252,8 +278,8 @@ export class TextServer {
     this.#state.counters.values[C_COOKIE_REQUIRED]++
   }
 
-  /** The reply's datagrams from number `from` on, through the outbox. */
-  #sendAll(id: number, peerAddress: number, peerPort: number, from: number): void {
+  /** The reply's datagrams from number `from` on, through the outbox, when `waitsFor` is durable. */
+  #sendAll(id: number, peerAddress: number, peerPort: number, from: number, waitsFor = 0): void {
     const { pool, counters } = this.#state
     const chunk = this.#frames.room - FRAME_HEADER_BYTES
     const total = Math.ceil(this.#reply.length / chunk)
@@ -267,7 +293,9 @@ export class TextServer {
       const length = Math.min(chunk, this.#reply.length - start)
       const address = this.#frames.address(frame)
       this.#write(address, id, sequence, total, start, length)
-      this.#outbox.add(frame, address, FRAME_HEADER_BYTES + length, peerAddress, peerPort)
+      const bytes = FRAME_HEADER_BYTES + length
+      if (waitsFor === 0) this.#outbox.add(frame, address, bytes, peerAddress, peerPort)
+      else this.#state.journal?.hold(waitsFor, frame, address, bytes, peerAddress, peerPort, this.#outbox)
       if (sequence > 0) counters.values[C_OVERFLOW]++
     }
   }

@@ -1,5 +1,7 @@
+import type { Durability } from '@parakernel/queue'
 import { Channel, type RingReceiver, type RingSender } from '../../src/server/channel.ts'
-import { KvsServer, type KvsServerOptions } from '../../src/server/kvs-server.ts'
+import { KvsServer, type KvsServerOptions, openServer } from '../../src/server/kvs-server.ts'
+import type { FakeLog } from './fake-log.ts'
 import type { TestLibOS, TestNetwork } from './test-network.ts'
 
 export const PORT = 9000
@@ -45,12 +47,32 @@ export interface Partition {
   readonly server: KvsServer
 }
 
+type ClusterOptions = Partial<KvsServerOptions> & { readonly heapBytes?: number; readonly ringSlots?: number }
+
 /** A server of `partitions`, each on a host of its own at 10.0.0.1 (steering is the port's business). */
-export function startCluster(
+export function startCluster(network: TestNetwork, partitions = 1, options: ClusterOptions = {}): Partition[] {
+  return plans(network, partitions, options).map(({ host, plan }) => ({
+    host,
+    server: new KvsServer(host.libos, plan),
+  }))
+}
+
+/** As `startCluster`, each partition filled from a log of its own. */
+export async function openCluster(
   network: TestNetwork,
-  partitions = 1,
-  options: Partial<KvsServerOptions> & { readonly heapBytes?: number; readonly ringSlots?: number } = {},
-): Partition[] {
+  logs: readonly FakeLog[],
+  options: ClusterOptions & { readonly durability?: Durability } = {},
+): Promise<Partition[]> {
+  const { durability = 'flushed', wallClock = () => 1_000_000_000_000, ...more } = options
+  const opened = plans(network, logs.length, { ...more, wallClock }).map(async ({ host, plan }, index) => {
+    const journal = { log: logs[index].on(host), loop: network.loop, durability, wallClock }
+    const { server } = await openServer(host.libos, { ...plan, journal })
+    return { host, server }
+  })
+  return Promise.all(opened)
+}
+
+function plans(network: TestNetwork, partitions: number, options: ClusterOptions) {
   const { heapBytes = 4 << 20, ringSlots = 1024 } = options
   const rings = Array.from({ length: partitions }, (_, from) =>
     Array.from({ length: partitions }, (_, to) => (from === to ? undefined : new MemoryRing(ringSlots))),
@@ -65,7 +87,7 @@ export function startCluster(
             rings[index],
           )
     if (channel !== undefined) network.pollables.push(channel)
-    const server = new KvsServer(host.libos, {
+    const plan: KvsServerOptions = {
       index,
       partitions,
       port: PORT,
@@ -75,7 +97,7 @@ export function startCluster(
       heap: host.heap,
       channel,
       ...options,
-    })
-    return { host, server }
+    }
+    return { host, plan }
   })
 }

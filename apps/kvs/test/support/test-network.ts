@@ -58,8 +58,10 @@ export class TestNetwork {
       },
     } as unknown as Timers,
     add: (pollable: Pollable) => this.pollables.push(pollable),
+    defer: (task: () => void) => this.#deferred.push(task),
   } as unknown as Loop
   readonly pollables: Pollable[] = []
+  readonly #deferred: (() => void)[] = []
 
   host(address: string, frames = 256, heap = 0, debug = true): TestLibOS {
     const libos = new TestLibOS(this, address, frames, heap, debug)
@@ -106,6 +108,7 @@ export class TestNetwork {
       host.receive(mine, now)
     }
     for (const pollable of this.pollables) while (pollable.poll(now) > 0);
+    for (const task of this.#deferred.splice(0)) task()
   }
 }
 
