@@ -1,3 +1,3 @@
-import { project } from '../presets/vitest.ts'
+import { machineProject } from '../presets/vitest.ts'
 
-export default project('tool-bench', { testTimeout: 60_000 })
+export default machineProject('tool-bench', { testTimeout: 60_000 })

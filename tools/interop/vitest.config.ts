@@ -1,3 +1,3 @@
-import { project } from '../presets/vitest.ts'
+import { machineProject } from '../presets/vitest.ts'
 
-export default project('interop', { testTimeout: 120_000, fileParallelism: false })
+export default machineProject('interop', { testTimeout: 120_000, fileParallelism: false })

@@ -4,8 +4,8 @@
 #   tools/setup/system-packages.sh --bench    also the peers that `pnpm bench` compares with
 set -euo pipefail
 
-packages=(iproute2 iputils-ping tshark clang lld)
-if [ "${1:-}" = --bench ]; then packages+=(memcached redis-server redis-tools libmemcached-tools); fi
+packages=(busybox-static clang curl dnsmasq-base e2fsprogs iperf3 iproute2 iputils-ping lld netcat-openbsd nmap qemu-system-x86 radvd socat tshark wrk)
+if [ "${1:-}" = --bench ]; then packages+=(fio gcc libc6-dev libpmem-dev libpmemlog-dev memcached redis-server redis-tools libmemcached-tools); fi
 
 missing=()
 for package in "${packages[@]}"; do

@@ -1,3 +1,3 @@
-import { project } from '../presets/vitest.ts'
+import { machineProject } from '../presets/vitest.ts'
 
-export default project('tool-veth')
+export default machineProject('tool-veth')

@@ -10,16 +10,22 @@ export const FLOORS: Readonly<
   emulated: { floor: 2, imports: ['hal'] },
   probes: { floor: 2, imports: ['hal'] },
   'af-xdp': { floor: 2, imports: ['hal', 'linux'] },
+  tap: { floor: 2, imports: ['hal', 'linux'] },
+  'io-uring': { floor: 2, imports: ['hal', 'linux'] },
+  nvme: { floor: 2, imports: ['hal', 'linux'] },
+  pmem: { floor: 2, imports: ['hal', 'linux'] },
   kernel: { floor: 3, imports: ['hal'] },
   queue: { floor: 4, imports: ['hal', 'kernel'] },
   net: { floor: 5, imports: ['hal', 'kernel', 'queue'] },
   host: { floor: 5, imports: ['hal', 'kernel', 'queue'] },
+  storage: { floor: 5, imports: ['hal', 'kernel', 'queue'] },
   mica: { floor: 5, imports: ['hal'] },
   // Peers are optional: named in `peerDependencies`, imported at run time by name, and in the source as types alone.
+  level: { floor: 6, imports: ['hal', 'kernel', 'storage'], peers: ['emulated', 'io-uring', 'linux'] },
   config: {
     floor: 7,
     imports: ['hal', 'kernel', 'queue'],
-    peers: ['net', 'host', 'emulated', 'af-xdp', 'probes', 'linux'],
+    peers: ['net', 'host', 'storage', 'emulated', 'af-xdp', 'tap', 'nvme', 'io-uring', 'pmem', 'probes', 'linux'],
   },
 }
 

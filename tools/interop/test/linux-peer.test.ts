@@ -15,7 +15,7 @@ const UDP_CLIENT = `
     if (++next === lengths.length) { console.log('all came back'); socket.close() } else send()
   })
   const send = () => socket.send(Buffer.alloc(lengths[next], next), 7, '${OUR_ADDRESS}')
-  setTimeout(() => { console.log('lost ' + next); process.exit(1) }, 5000).unref()
+  setTimeout(() => { console.log('lost ' + next); process.exit(1) }, 30_000).unref()
   send()
 `
 
@@ -24,7 +24,7 @@ const CLOSED_PORT_CLIENT = `
   const socket = require('node:dgram').createSocket('udp4')
   socket.on('error', (error) => { console.log(error.code); process.exit(0) })
   socket.connect(9, '${OUR_ADDRESS}', () => setInterval(() => socket.send('x'), 20))
-  setTimeout(() => process.exit(1), 5000)
+  setTimeout(() => process.exit(1), 30_000)
 `
 
 test('ping -f of 100,000 packets loses none', async (context) => {
@@ -55,7 +55,7 @@ test('tshark reads our capture, and finds nothing malformed and no wrong checksu
   if (missing !== undefined) return context.skip(missing)
   const directory = mkdtempSync(join(tmpdir(), 'pk-pcap-'))
   try {
-    await withLab('pcap', { probes: [{ probe: 'pcap', directory }] }, async ({ run }) => {
+    await withLab('pcap', { network: { probes: [{ probe: 'pcap', directory }] } }, async ({ run }) => {
       await run('ping', '-q', '-c', '5', '-i', '0.01', '-s', '3000', OUR_ADDRESS)
       const { output } = await run(process.execPath, '-e', UDP_CLIENT)
       expect(output).toContain('all came back')

@@ -1,0 +1,3 @@
+export { churn } from './client.ts'
+export { type Outcomes, serveChurn } from './server.ts'
+export { WAYS, type Way } from './ways.ts'

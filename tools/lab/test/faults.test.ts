@@ -1,0 +1,3 @@
+import { guestTests } from './guest-tests.ts'
+
+await guestTests('faults')
