@@ -3,6 +3,7 @@ import { accounting } from './accounting.ts'
 import { binding } from './binding.ts'
 import { closing } from './closing.ts'
 import { connecting } from './connecting.ts'
+import { datagramSocket } from './datagram-socket.ts'
 import { datagrams } from './datagrams.ts'
 import { fastFace } from './fast-face.ts'
 import type { NetworkFeature, NetworkLibosConformance } from './fixture.ts'
@@ -32,6 +33,7 @@ const networkSections: readonly Section[] = [
   binding,
   connecting,
   datagrams,
+  datagramSocket,
   options,
   groups,
   fastFace,
