@@ -1,12 +1,18 @@
 import { openSync } from 'node:fs'
-import { createPlainWindow, FramePool, MonotonicClock, NetBurst, type NetQueue } from '@parakernel/hal'
+import {
+  createPlainWindow,
+  FramePool,
+  MonotonicClock,
+  NetBurst,
+  type NetQueue,
+  recordRingBuffer,
+} from '@parakernel/hal'
 import { benchCases, keep, perCall } from '@parakernel/tool-bench'
 import { FaultQueue } from '../src/faults/queue.ts'
 import { type FaultOptions, faultSettings } from '../src/faults/settings.ts'
 import { ByteRing, byteRingBuffer } from '../src/pcap/byte-ring.ts'
 import { PcapQueue } from '../src/pcap/queue.ts'
 import { TraceQueue } from '../src/trace/queue.ts'
-import { recordRingBuffer } from '../src/trace/record-ring.ts'
 import { EndlessQueue } from '../test/support/endless-queue.ts'
 
 // A packet of 60 bytes in one direction, out of bursts of 32 that are received and transmitted through each probe.

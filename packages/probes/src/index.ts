@@ -15,7 +15,6 @@ export { faults } from './faults/device.ts'
 export type { DirectionSettings, FaultOptions } from './faults/settings.ts'
 export { PcapDevice, pcap } from './pcap/device.ts'
 export type { PcapOptions } from './pcap/settings.ts'
-export type { ChromeEvent } from './trace/chrome-trace.ts'
 export { TraceDevice, trace } from './trace/device.ts'
 export type { TraceOptions } from './trace/settings.ts'
 

@@ -1,11 +1,10 @@
 import { PerformanceObserver } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createPlainWindow, FramePool, NetBurst, type NetQueue, VirtualClock } from '@parakernel/hal'
+import { createPlainWindow, FramePool, NetBurst, type NetQueue, recordRingBuffer, VirtualClock } from '@parakernel/hal'
 import { expect, test } from 'vitest'
 import { FaultQueue } from '../src/faults/queue.ts'
 import { faultSettings } from '../src/faults/settings.ts'
 import { TraceQueue } from '../src/trace/queue.ts'
-import { recordRingBuffer } from '../src/trace/record-ring.ts'
 import { EndlessQueue } from './support/endless-queue.ts'
 
 /** Receives and transmits a million packets, and answers how often the collector ran. */

@@ -1,13 +1,19 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { attachNetQueue, createPlainWindow, DebugFramePool, VirtualClock } from '@parakernel/hal'
+import {
+  attachNetQueue,
+  createPlainWindow,
+  DebugFramePool,
+  RecordRing,
+  recordRingBuffer,
+  VirtualClock,
+} from '@parakernel/hal'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { loopbackFixture } from '../../hal-conformance/test/loopback/fixture.ts'
 import { type TraceDevice, type TraceOptions, trace } from '../src/index.ts'
 import { chromeTrace } from '../src/trace/chrome-trace.ts'
 import { TraceQueue } from '../src/trace/queue.ts'
-import { RecordRing, recordRingBuffer } from '../src/trace/record-ring.ts'
 import { load, take } from './support/bursts.ts'
 import { FakeQueue, numbered } from './support/fake-queue.ts'
 

@@ -1,4 +1,5 @@
 import { GuestSleeper } from './guest-sleeper.ts'
+import { TRACE_NODE, TRACE_SLEEP } from './loop-trace.ts'
 import type { Driver, RunLoop } from './run-loop.ts'
 import { SLEEPS, SLEEPS_AVOIDED, YIELDS } from './statistics.ts'
 
@@ -21,6 +22,8 @@ export class GuestDriver implements Driver {
   #immediate: NodeJS.Immediate | undefined
   #stopped = true
   #sleeping = false
+  /** The last quantum ended in sleep. */
+  #slept = false
   /** When the current quantum is over, and the rounds that it had. */
   #end = 0
   #rounds = 0
@@ -60,6 +63,7 @@ export class GuestDriver implements Driver {
   }
 
   #newQuantum(): void {
+    this.#loop.trace?.nodeEnds(this.#slept ? TRACE_SLEEP : TRACE_NODE)
     this.#loop.counters.values[YIELDS]++
     this.#end = this.#loop.clock.now() + QUANTUM
     this.#rounds = 0
@@ -91,6 +95,8 @@ export class GuestDriver implements Driver {
       if (!this.#stopped) {
         if (next === 'microtask') microtask.then(this.#step)
         else if (next === 'turn') this.#immediate = setImmediate(this.#turn)
+        this.#slept = next === 'sleep'
+        if (next !== 'microtask') loop.trace?.nodeBegins()
       }
     }
   }

@@ -1,3 +1,4 @@
+import { TRACE_NODE } from './loop-trace.ts'
 import type { Driver, RunLoop } from './run-loop.ts'
 import { YIELDS } from './statistics.ts'
 
@@ -33,6 +34,7 @@ export class OwnerDriver implements Driver {
 
   #run(): void {
     const loop = this.#loop
+    loop.trace?.nodeEnds(TRACE_NODE)
     try {
       loop.yieldRequested = false
       const end = loop.clock.now() + QUANTUM
@@ -50,6 +52,7 @@ export class OwnerDriver implements Driver {
     } finally {
       if (!this.#stopped) {
         loop.counters.values[YIELDS]++
+        loop.trace?.nodeBegins()
         this.#immediate = setImmediate(this.#step)
       }
     }

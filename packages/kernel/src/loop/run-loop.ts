@@ -6,6 +6,8 @@ import { BlockingSleeper } from './blocking-sleeper.ts'
 import { DeferredQueue } from './deferred-queue.ts'
 import { Gathering } from './gathering.ts'
 import { GuestDriver } from './guest-driver.ts'
+import type { LogHistogram } from './log-histogram.ts'
+import { type LoopTrace, TRACE_GATHER, TRACE_SLEEP } from './loop-trace.ts'
 import { OwnerDriver } from './owner-driver.ts'
 import { BUSY_ROUNDS, GATHERS, LoopCounters, ROUNDS, SLEEPS, SLEEPS_AVOIDED, TIMERS, WORK } from './statistics.ts'
 import { gatherTime, spinBudget } from './waiting-policy.ts'
@@ -58,15 +60,20 @@ export class RunLoop implements Loop {
   now: number
   /** Set by `requestYield`, cleared by the driver. */
   yieldRequested = false
+  /** Notes what the loop does, while there is one. */
+  trace: LoopTrace | undefined
 
   readonly #virtual: VirtualClock | undefined
   readonly #own: WakeWord | undefined
   readonly #counts: Float64Array
+  readonly #roundTimes: LogHistogram
   readonly #deferred = new DeferredQueue()
   readonly #gathering: Gathering
   readonly #pollables: Pollable[] = []
   #cursor = 0
   #running = false
+  /** The last round found work. */
+  #busy = false
   /** Time of the first round of the current quiet spell, or -1. */
   #quietSince = -1
   #sources: WakeSources | undefined
@@ -86,6 +93,7 @@ export class RunLoop implements Loop {
     this.#virtual = 'advanceTo' in this.clock ? (this.clock as VirtualClock) : undefined
     this.#own = options.wake === undefined ? undefined : new WakeWord(options.wake)
     this.#counts = this.counters.values
+    this.#roundTimes = this.counters.roundTimes
     this.spin = spinBudget(this.wait)
     this.#gathering = new Gathering(gatherTime(this.wait))
   }
@@ -138,15 +146,20 @@ export class RunLoop implements Loop {
     this.#running = true
     try {
       const now = this.clock.now()
+      if (this.#busy) this.#roundTimes.record(now - this.now)
       this.now = now
       const timers = this.timers.run(now, TIMERS_A_ROUND)
+      const trace = this.trace
+      if (trace !== undefined && timers > 0) trace.timers(now, timers)
       let work = timers
       const pollables = this.#pollables
       for (this.#cursor = 0; this.#cursor < pollables.length; this.#cursor++) work += pollables[this.#cursor].poll(now)
       work += this.#deferred.run()
       const counts = this.#counts
       counts[ROUNDS]++
+      this.#busy = work > 0
       if (work > 0) {
+        if (trace !== undefined) trace.round(now, work, timers)
         counts[BUSY_ROUNDS]++
         counts[WORK] += work
         counts[TIMERS] += timers
@@ -246,7 +259,9 @@ export class RunLoop implements Loop {
     if (duration <= 0 || duration < this.spin) sleeper.cancel()
     else {
       this.#counts[SLEEPS]++
+      const since = this.trace === undefined ? 0 : this.clock.now()
       sleeper.sleep(duration)
+      this.trace?.slept(TRACE_SLEEP, since)
     }
     return true
   }
@@ -257,7 +272,9 @@ export class RunLoop implements Loop {
     gathering.slept(this.#counts[WORK])
     if (Math.min(until, this.nextEvent()) - this.now < 2 * gathering.length) return false
     this.#counts[GATHERS]++
+    const since = this.trace === undefined ? 0 : this.clock.now()
     Atomics.wait(NOBODY_NOTIFIES, 0, 0, gathering.length / 1e6)
+    this.trace?.slept(TRACE_GATHER, since)
     return true
   }
 

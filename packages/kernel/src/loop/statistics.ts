@@ -1,4 +1,5 @@
 import { Counters } from '@parakernel/hal'
+import { HISTOGRAM_DOUBLES, LogHistogram } from './log-histogram.ts'
 
 /** What a loop counts about itself, readable from any thread. */
 export const LOOP_COUNTERS = [
@@ -29,8 +30,18 @@ export const SLEEPS_AVOIDED = 5
 export const YIELDS = 6
 export const GATHERS = 7
 
+const COUNTERS_BYTES = LOOP_COUNTERS.length * 8
+
+/** The counters of one loop, and its histogram behind them in the same shared memory. */
 export class LoopCounters extends Counters<LoopCounter> {
-  constructor(buffer?: SharedArrayBuffer) {
+  /**
+   * Nanoseconds from the start of a round with work to the start of the next round: how long what came in meanwhile had to
+   * wait for a poll.
+   */
+  readonly roundTimes: LogHistogram
+
+  constructor(buffer = new SharedArrayBuffer(COUNTERS_BYTES + HISTOGRAM_DOUBLES * 8)) {
     super(LOOP_COUNTERS, buffer)
+    this.roundTimes = new LogHistogram(buffer, COUNTERS_BYTES)
   }
 }

@@ -1,4 +1,5 @@
 import type { BlockCounter, NetStatistics } from '@parakernel/hal'
+import type { HistogramSnapshot } from '../loop/log-histogram.ts'
 import type { LoopStatistics } from '../loop/statistics.ts'
 
 /** How a partition ended. */
@@ -12,6 +13,8 @@ export type PartitionExit =
 
 export interface PartitionStatistics {
   readonly loop: LoopStatistics
+  /** See `LoopCounters.roundTimes`. */
+  readonly roundTimes: HistogramSnapshot
   /** Of each of the partition's device queues, in the order of the plan's grants. */
   readonly queues: readonly NetStatistics[]
   /** Of each of its queues of block devices, in the order of the plan's grants. */

@@ -44,8 +44,10 @@ class InlinePartition implements PartitionHandle {
   }
 
   statistics() {
+    const { counters } = this.#running.loop
     return {
-      loop: this.#running.loop.counters.snapshot(),
+      loop: counters.snapshot(),
+      roundTimes: counters.roundTimes.snapshot(),
       ...this.#counters(),
     }
   }

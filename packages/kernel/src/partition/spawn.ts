@@ -90,6 +90,7 @@ class WorkerPartition implements PartitionHandle {
   statistics(): PartitionStatistics {
     return {
       loop: this.#loopCounters.snapshot(),
+      roundTimes: this.#loopCounters.roundTimes.snapshot(),
       ...this.#queueCounters(),
     }
   }

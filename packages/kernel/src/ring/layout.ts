@@ -48,3 +48,9 @@ export function ringViews({ buffer }: RingDescriptor): RingViews {
     words: new Int32Array(buffer, HEADER_BYTES),
   }
 }
+
+/** Messages that wait in a ring, read from any thread. */
+export function ringDepth({ buffer }: RingDescriptor): number {
+  const indices = new Int32Array(buffer, 0, HEADER_WORDS)
+  return (Atomics.load(indices, PRODUCED) - Atomics.load(indices, CONSUMED)) | 0
+}

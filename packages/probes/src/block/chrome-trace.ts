@@ -5,16 +5,12 @@ import {
   BLOCK_READ,
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
+  type ChromeEvent,
+  type RecordRing,
+  type TraceRecord,
 } from '@parakernel/hal'
-import type { ChromeEvent } from '../trace/chrome-trace.ts'
-import { REFUSED_ENTRIES, type RecordRing, type TraceRecord } from '../trace/record-ring.ts'
+import { REFUSED_ENTRIES } from '../trace/record-kinds.ts'
 import { COMMAND, COMMAND_FAILED } from './trace-queue.ts'
-
-/** Commands overlap, so that each is a pair of asynchronous events under an id of its own. */
-export interface BlockChromeEvent extends Omit<ChromeEvent, 'ph'> {
-  readonly ph: ChromeEvent['ph'] | 'b' | 'e'
-  readonly id?: string
-}
 
 const NAMES: Readonly<Record<number, string>> = {
   [BLOCK_READ]: 'read',
@@ -25,15 +21,18 @@ const NAMES: Readonly<Record<number, string>> = {
   [BLOCK_COMPARE]: 'compare',
 }
 
-/** The events of a device's queues: the device is the process, each queue a thread of it. */
+/**
+ * The events of a device's queues: the device is the process, each queue a thread of it. Commands overlap, so that each is a
+ * pair of asynchronous events under an id of its own.
+ */
 export function blockChromeTrace(
   device: string,
   rings: ReadonlyMap<number, RecordRing>,
-): { readonly traceEvents: readonly BlockChromeEvent[] } {
-  const meta = (name: string, tid: number, value: string): BlockChromeEvent => {
+): { readonly traceEvents: readonly ChromeEvent[] } {
+  const meta = (name: string, tid: number, value: string): ChromeEvent => {
     return { name, ph: 'M', ts: 0, pid: 1, tid, args: { name: value } }
   }
-  const traceEvents: BlockChromeEvent[] = [meta('process_name', 0, device)]
+  const traceEvents: ChromeEvent[] = [meta('process_name', 0, device)]
   let ids = 0
   for (const [queue, ring] of rings) {
     traceEvents.push(meta('thread_name', queue, `queue ${queue}`))
@@ -42,7 +41,7 @@ export function blockChromeTrace(
   return { traceEvents }
 }
 
-function eventsOf({ kind, start, end, a, b }: TraceRecord, tid: number, id: string): BlockChromeEvent[] {
+function eventsOf({ kind, start, end, a, b }: TraceRecord, tid: number, id: string): ChromeEvent[] {
   const common = { cat: 'block', pid: 1, tid }
   if (kind < COMMAND) {
     const refused = kind === REFUSED_ENTRIES

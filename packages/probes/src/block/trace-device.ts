@@ -5,14 +5,16 @@ import {
   type BlockDevice,
   type BlockQueueGrant,
   ParakernelError,
+  RecordRing,
+  recordRingBuffer,
+  type Traced,
 } from '@parakernel/hal'
-import { RecordRing, recordRingBuffer } from '../trace/record-ring.ts'
 import { eventsKept, type TraceOptions, type TraceSettings, traceOptions } from '../trace/settings.ts'
 import { blockChromeTrace } from './chrome-trace.ts'
 import { BlockProbeDevice } from './probe-device.ts'
 
 /** A block device whose queues note their commands. The rings are shared, so that a holder that is killed leaves its trace. */
-export class BlockTraceDevice extends BlockProbeDevice<TraceSettings> {
+export class BlockTraceDevice extends BlockProbeDevice<TraceSettings> implements Traced {
   readonly file: string
   readonly #events: number
   readonly #context: BackendContext

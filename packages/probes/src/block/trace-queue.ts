@@ -5,8 +5,9 @@ import {
   type BlockQueue,
   type BlockQueueGrant,
   type Clock,
+  RecordRing,
 } from '@parakernel/hal'
-import { REFUSED_ENTRIES, RecordRing, RING_FULL } from '../trace/record-ring.ts'
+import { REFUSED_ENTRIES, RING_FULL } from '../trace/record-kinds.ts'
 import type { TraceSettings } from '../trace/settings.ts'
 import { CommandTable } from './command-table.ts'
 import { ForwardingBlockQueue } from './forwarding-queue.ts'

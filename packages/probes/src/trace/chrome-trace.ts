@@ -1,31 +1,11 @@
-import {
-  RECEIVE,
-  REFUSED_ENTRIES,
-  type RecordRing,
-  RING_FULL,
-  SLEEP,
-  TRANSMIT,
-  type TraceRecord,
-} from './record-ring.ts'
-
-/** One event of the Trace Event Format, as Perfetto and chrome://tracing read it. Times are microseconds. */
-export interface ChromeEvent {
-  readonly name: string
-  readonly cat?: string
-  readonly ph: 'X' | 'i' | 'M'
-  readonly ts: number
-  readonly dur?: number
-  readonly pid: number
-  readonly tid: number
-  readonly s?: 't'
-  readonly args?: Readonly<Record<string, string | number>>
-}
+import type { ChromeEvent, RecordRing, TraceRecord } from '@parakernel/hal'
+import { RECEIVE, REFUSED_ENTRIES, RING_FULL, SLEEP, TRANSMIT } from './record-kinds.ts'
 
 /** The events of a device's queues: the device is the process, each queue a thread of it. */
 export function chromeTrace(device: string, rings: ReadonlyMap<number, RecordRing>): { traceEvents: ChromeEvent[] } {
   const traceEvents: ChromeEvent[] = [meta('process_name', 0, device)]
   for (const [queue, ring] of rings) {
-    const records = [...ring.records()]
+    const records = ring.records()
     traceEvents.push(meta('thread_name', queue, `queue ${queue}`))
     const overwritten = ring.written - records.length
     if (overwritten > 0) traceEvents.push(meta('thread_labels', queue, `${overwritten} older events overwritten`))

@@ -1,19 +1,22 @@
 import { writeFileSync } from 'node:fs'
 import {
   type BackendContext,
+  type ChromeEvent,
   type NetDecorator,
   type NetDevice,
   type NetQueueGrant,
   ParakernelError,
+  RecordRing,
+  recordRingBuffer,
+  type Traced,
 } from '@parakernel/hal'
 import { type ProbeGrant, wrapGrant } from '../grant.ts'
 import { ProbeDevice } from '../probe-device.ts'
-import { type ChromeEvent, chromeTrace } from './chrome-trace.ts'
-import { RecordRing, recordRingBuffer } from './record-ring.ts'
+import { chromeTrace } from './chrome-trace.ts'
 import { eventsKept, type TraceOptions, type TraceSettings, traceOptions } from './settings.ts'
 
 /** A device whose queues note what they do. The rings are shared, so that a holder that is killed leaves its trace. */
-export class TraceDevice extends ProbeDevice<TraceSettings> {
+export class TraceDevice extends ProbeDevice<TraceSettings> implements Traced {
   readonly file: string
   readonly #events: number
   readonly #context: BackendContext

@@ -1,6 +1,6 @@
-import type { Clock, NetBurst, NetQueue, NetQueueGrant } from '@parakernel/hal'
+import { type Clock, type NetBurst, type NetQueue, type NetQueueGrant, RecordRing } from '@parakernel/hal'
 import { ForwardingQueue } from '../forwarding-queue.ts'
-import { RECEIVE, REFUSED_ENTRIES, RecordRing, RING_FULL, SLEEP, TRANSMIT } from './record-ring.ts'
+import { RECEIVE, REFUSED_ENTRIES, RING_FULL, SLEEP, TRANSMIT } from './record-kinds.ts'
 import type { TraceSettings } from './settings.ts'
 
 /**
