@@ -1,72 +1,35 @@
-import { writeFileSync } from 'node:fs'
-import {
-  type BackendContext,
-  type BlockDecorator,
-  type BlockDevice,
-  type BlockQueueGrant,
-  ParakernelError,
-  RecordRing,
-  recordRingBuffer,
-  type Traced,
-} from '@parakernel/hal'
-import { eventsKept, type TraceOptions, type TraceSettings, traceOptions } from '../trace/settings.ts'
+import type { BackendContext, BlockDecorator, BlockDevice, BlockQueueGrant, Traced } from '@parakernel/hal'
+import { type TraceOptions, type TraceSettings, traceOptions } from '../trace/settings.ts'
+import { TraceFile } from '../trace/trace-file.ts'
 import { blockChromeTrace } from './chrome-trace.ts'
 import { BlockProbeDevice } from './probe-device.ts'
 
-/** A block device whose queues note their commands. The rings are shared, so that a holder that is killed leaves its trace. */
+/** A block device whose queues note their commands. */
 export class BlockTraceDevice extends BlockProbeDevice<TraceSettings> implements Traced {
-  readonly file: string
-  readonly #events: number
-  readonly #context: BackendContext
-  readonly #settings = new Map<number, TraceSettings>()
-  readonly #rings = new Map<number, RecordRing>()
-  readonly #atExit = () => {
-    try {
-      writeFileSync(this.file, JSON.stringify(this.trace()))
-    } catch (error) {
-      this.#context.warn?.(`${this.file} could not be written: ${(error as Error).message}`)
-    }
-  }
-  #written = false
+  readonly #file: TraceFile
 
   constructor(inner: BlockDevice, options: TraceOptions, context: BackendContext) {
     super('block-trace', inner)
-    this.file = options.file ?? `${inner.name}.trace.json`
-    this.#events = eventsKept(options)
-    this.#context = context
-    process.on('exit', this.#atExit)
+    this.#file = new TraceFile(inner.name, options, context, () => this.trace())
+  }
+
+  get file(): string {
+    return this.#file.path
   }
 
   /** What the file would hold now. */
   trace(): ReturnType<typeof blockChromeTrace> {
-    return blockChromeTrace(this.name, this.#rings)
+    return blockChromeTrace(this.name, this.#file.rings)
   }
 
   /** @throws EIO when the file cannot be written; the device is closed all the same. */
   override async close(): Promise<void> {
     await super.close()
-    process.off('exit', this.#atExit)
-    if (this.#written) return
-    this.#written = true
-    try {
-      writeFileSync(this.file, JSON.stringify(this.trace()))
-    } catch (cause) {
-      throw new ParakernelError('EIO', `cannot be written: ${(cause as Error).message}`, {
-        subject: this.file,
-        remedy: 'Choose a writable place with the option `file`',
-        cause,
-      })
-    }
+    this.#file.write()
   }
 
   protected settings({ queue }: BlockQueueGrant): TraceSettings {
-    let settings = this.#settings.get(queue)
-    if (settings === undefined) {
-      settings = { ring: recordRingBuffer(this.#events) }
-      this.#settings.set(queue, settings)
-      this.#rings.set(queue, new RecordRing(settings.ring))
-    }
-    return settings
+    return this.#file.settings(queue)
   }
 }
 
