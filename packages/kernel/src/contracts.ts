@@ -10,6 +10,7 @@ import type {
   PersistentRegion,
   WakeSource,
 } from '@parakernel/hal'
+import type { LeasedGrant } from './lease/resource.ts'
 
 /**
  * Something that the run loop polls: a device queue with the stack above it, a ring from another partition, a memory queue.
@@ -105,6 +106,7 @@ export interface PartitionContext<Data = unknown> {
   readonly host: Host | undefined
   /** Over the lease's window; every queue below attaches with it. */
   readonly pool: FramePool
+  /** What it holds now: leases come and go (`onGrant`, `onRevoke`). */
   readonly queues: readonly NetQueue[]
   /** Its queues of block devices, each with the range of blocks that it may touch. */
   readonly blocks: readonly BlockQueue[]
@@ -128,7 +130,27 @@ export interface PartitionExports {
   readonly methods?: Readonly<Record<string, (...args: never[]) => unknown>>
   /** Called once when the machine stops, before the queues are detached. */
   stop?(): void | Promise<void>
+  /**
+   * A lease came while it runs; it is attached, and in the context's lists. To refuse it, throw: it is given back at once.
+   * Default: nobody uses it until somebody looks at the lists.
+   */
+  onGrant?(lease: HeldLease): void | Promise<void>
+  /**
+   * The control plane wants a lease back by `deadline` (nanoseconds on the context's clock). What this resolves means: everything is
+   * in order, commands have completed; the kernel then detaches. At the deadline it is taken, whatever this does. Default: a net
+   * queue and a persistent range are detached at once; a block queue is taken at once, so that what is outstanding completes with
+   * ECANCELED.
+   */
+  onRevoke?(lease: HeldLease, deadline: number): void | Promise<void>
+  /** A lease is over without having been given back: its deadline passed, or its device is gone. Nothing can be done about it. */
+  onTaken?(lease: HeldLease): void
 }
+
+/** A lease as its holder sees it: what it is of, attached. */
+export type HeldLease =
+  | { readonly id: number; readonly kind: 'net-queue'; readonly queue: NetQueue }
+  | { readonly id: number; readonly kind: 'block-queue'; readonly queue: BlockQueue }
+  | { readonly id: number; readonly kind: 'persistent-range'; readonly region: PersistentRegion }
 
 /** What the control thread hands to a partition's thread: everything that a `PartitionContext` is made of. Clonable. */
 export interface PartitionPlan<Data = unknown> {
@@ -140,6 +162,8 @@ export interface PartitionPlan<Data = unknown> {
   readonly grants: readonly NetQueueGrant[]
   readonly blockGrants?: readonly BlockQueueGrant[]
   readonly persistentGrants?: readonly PersistentGrant[]
+  /** What it holds by a `LeaseTable`, and may lose: attached after the grants above, which nobody takes while it runs. */
+  readonly leases?: readonly LeasedGrant[]
   readonly window: NetQueueGrant['window']
   readonly heap: { readonly byteOffset: number; readonly byteLength: number }
   readonly incoming: readonly (RingDescriptor | undefined)[]

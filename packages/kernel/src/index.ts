@@ -1,4 +1,22 @@
 export * from './contracts.ts'
+export { type Enforcement, GUARD } from './lease/enforcement.ts'
+export {
+  Lease,
+  type LeaseEnd,
+  type LeaseEndKind,
+  type LeaseHolder,
+  type LeaseLoss,
+  type LeaseOwner,
+  type LeaseState,
+} from './lease/lease.ts'
+export {
+  DEFAULT_DEADLINE,
+  LEASE_COUNTERS,
+  type LeaseCounter,
+  LeaseTable,
+  type LeaseTableOptions,
+} from './lease/lease-table.ts'
+export type { LeasedGrant, Resource, ResourceKind } from './lease/resource.ts'
 export type { HistogramSnapshot } from './loop/log-histogram.ts'
 export * from './loop/loop-trace.ts'
 export { type DriverKind, RunLoop, type RunLoopOptions } from './loop/run-loop.ts'

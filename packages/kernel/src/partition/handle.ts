@@ -1,4 +1,5 @@
 import type { BlockCounter, NetStatistics } from '@parakernel/hal'
+import type { LeaseHolder } from '../lease/lease.ts'
 import type { HistogramSnapshot } from '../loop/log-histogram.ts'
 import type { LoopStatistics } from '../loop/statistics.ts'
 
@@ -21,8 +22,8 @@ export interface PartitionStatistics {
   readonly blocks: readonly Readonly<Record<BlockCounter, number>>[]
 }
 
-/** The control thread's end of a partition. */
-export interface PartitionHandle {
+/** The control thread's end of a partition; what a `LeaseTable` tells its holder goes by it. */
+export interface PartitionHandle extends LeaseHolder {
   readonly name: string
   readonly index: number
   /** Resolves when the partition's code has started; rejects when it failed to, in which case `exited` resolves too. */
@@ -41,6 +42,11 @@ export interface PartitionHandle {
    * within `timeout` milliseconds (default 5,000) is ended by force, which counts as a crash with ETIMEDOUT. Idempotent.
    */
   stop(timeout?: number): Promise<PartitionExit>
+  /**
+   * Ends it by force, at once: a crash with ECANCELED. Inline, where nothing ends a running thread's code, it is declared gone: it
+   * hears of nothing any more, and what it holds is left as it is, to be reclaimed.
+   */
+  kill(): Promise<PartitionExit>
 }
 
 export const STOP_TIMEOUT = 5_000

@@ -1,8 +1,10 @@
 import { type Host, ParakernelError } from '@parakernel/hal'
 import type { PartitionPlan } from '../contracts.ts'
+import type { LeasedGrant } from '../lease/resource.ts'
 import type { RunLoop } from '../loop/run-loop.ts'
 import type { PartitionExit, PartitionHandle } from './handle.ts'
-import { queueCounters } from './queue-statistics.ts'
+import type { LeaseMessage } from './messages.ts'
+import { QueueCounters } from './queue-statistics.ts'
 import { RunningPartition } from './running-partition.ts'
 
 /**
@@ -23,7 +25,7 @@ class InlinePartition implements PartitionHandle {
   readonly ready: Promise<void>
   readonly exited: Promise<PartitionExit>
   readonly #running: RunningPartition
-  readonly #counters: ReturnType<typeof queueCounters>
+  readonly #counters: QueueCounters
   readonly #exit = Promise.withResolvers<PartitionExit>()
   #gone = false
 
@@ -32,15 +34,27 @@ class InlinePartition implements PartitionHandle {
     this.index = plan.index
     this.exited = this.#exit.promise
     this.#running = new RunningPartition(plan, loop, host)
-    this.#counters = queueCounters(plan)
+    this.#counters = new QueueCounters(plan)
     this.ready = this.#running.start()
     this.ready.catch((error: Error) => this.#end({ kind: 'crashed', error }))
   }
 
   async call(method: string, ...args: readonly unknown[]): Promise<unknown> {
-    await this.ready
-    if (this.#gone) throw new ParakernelError('ENXIO', 'is stopped', { subject: `partition ${this.name}` })
+    await this.#there()
     return this.#running.call(method, args)
+  }
+
+  async grant(leased: LeasedGrant): Promise<void> {
+    this.#counters.add(leased)
+    await this.#lease({ kind: 'grant', leased })
+  }
+
+  async revoke(lease: number, deadline: number): Promise<'returned' | 'take'> {
+    return (await this.#lease({ kind: 'revoke', lease, deadline })) as 'returned' | 'take'
+  }
+
+  async taken(lease: number): Promise<number> {
+    return (await this.#lease({ kind: 'taken', lease })) as number
   }
 
   statistics() {
@@ -48,11 +62,12 @@ class InlinePartition implements PartitionHandle {
     return {
       loop: counters.snapshot(),
       roundTimes: counters.roundTimes.snapshot(),
-      ...this.#counters(),
+      ...this.#counters.snapshot(),
     }
   }
 
   async stop(): Promise<PartitionExit> {
+    if (this.#gone) return this.exited
     try {
       await this.ready
       await this.#running.stop()
@@ -61,6 +76,23 @@ class InlinePartition implements PartitionHandle {
       this.#end({ kind: 'crashed', error: error as Error })
     }
     return this.exited
+  }
+
+  async kill(): Promise<PartitionExit> {
+    const error = new ParakernelError('ECANCELED', 'was killed', { subject: `partition ${this.name}` })
+    this.#end({ kind: 'crashed', error })
+    return this.exited
+  }
+
+  async #lease(message: LeaseMessage): Promise<unknown> {
+    await this.#there()
+    return this.#running.lease(message)
+  }
+
+  /** @throws ENXIO */
+  async #there(): Promise<void> {
+    await this.ready
+    if (this.#gone) throw new ParakernelError('ENXIO', 'is stopped', { subject: `partition ${this.name}` })
   }
 
   #end(exit: PartitionExit): void {

@@ -1,5 +1,6 @@
 import { type ErrorCode, ParakernelError } from '@parakernel/hal'
 import type { PartitionPlan } from '../contracts.ts'
+import type { LeasedGrant } from '../lease/resource.ts'
 
 /** What a partition's worker is started with. */
 export interface WorkerData {
@@ -11,6 +12,13 @@ export interface WorkerData {
 export type ToWorker =
   | { readonly kind: 'call'; readonly id: number; readonly method: string; readonly args: readonly unknown[] }
   | { readonly kind: 'stop' }
+  | ({ readonly id: number } & LeaseMessage)
+
+/** What the control plane says about leases; each is answered as a call is. */
+export type LeaseMessage =
+  | { readonly kind: 'grant'; readonly leased: LeasedGrant }
+  | { readonly kind: 'revoke'; readonly lease: number; readonly deadline: number }
+  | { readonly kind: 'taken'; readonly lease: number }
 
 export type FromWorker =
   | { readonly kind: 'ready' }

@@ -1,26 +1,16 @@
-import {
-  attachBlockQueue,
-  attachNetQueue,
-  attachPersistentRegion,
-  type BlockQueue,
-  DebugFramePool,
-  FramePool,
-  type Host,
-  type NetQueue,
-  ParakernelError,
-  type PersistentRegion,
-} from '@parakernel/hal'
+import { DebugFramePool, FramePool, type Host, ParakernelError } from '@parakernel/hal'
 import type { PartitionContext, PartitionExports, PartitionMain, PartitionPlan } from '../contracts.ts'
 import type { RunLoop } from '../loop/run-loop.ts'
+import { HeldLeases } from './held-leases.ts'
+import type { LeaseMessage } from './messages.ts'
 
 /** A partition in its own thread: builds what the plan describes, starts the module's code, and takes it down again. */
 export class RunningPartition {
   readonly plan: PartitionPlan
   readonly loop: RunLoop
   readonly #host: Host | undefined
-  readonly #queues: NetQueue[] = []
-  readonly #blocks: BlockQueue[] = []
-  readonly #persistent: PersistentRegion[] = []
+  readonly #pool: FramePool
+  readonly #held: HeldLeases
   #exports: PartitionExports = {}
   #stopped: Promise<void> | undefined
 
@@ -28,23 +18,20 @@ export class RunningPartition {
     this.plan = plan
     this.loop = loop
     this.#host = host
+    this.#pool = createPool(plan)
+    this.#held = new HeldLeases(plan.name, {
+      pool: this.#pool,
+      clock: loop.clock,
+      ...(host === undefined ? {} : { host }),
+    })
   }
 
   /** Resolves when the module's code has started. On failure everything that was attached is detached. */
   async start(): Promise<void> {
     const { plan } = this
+    const held = this.#held
     try {
-      const pool = createPool(plan)
-      const attach = {
-        pool,
-        clock: this.loop.clock,
-        ...(this.#host === undefined ? {} : { host: this.#host }),
-      }
-      for (const grant of plan.grants) this.#queues.push(await attachNetQueue(grant, attach))
-      for (const grant of plan.blockGrants ?? []) this.#blocks.push(await attachBlockQueue(grant, attach))
-      for (const grant of plan.persistentGrants ?? []) {
-        this.#persistent.push(await attachPersistentRegion(grant, attach))
-      }
+      await held.attachAll(plan)
       const main = await importMain(plan)
       const context: PartitionContext = {
         name: plan.name,
@@ -53,10 +40,10 @@ export class RunningPartition {
         loop: this.loop,
         clock: this.loop.clock,
         host: this.#host,
-        pool,
-        queues: this.#queues,
-        blocks: this.#blocks,
-        persistent: this.#persistent,
+        pool: this.#pool,
+        queues: held.queues,
+        blocks: held.blocks,
+        persistent: held.persistent,
         incoming: plan.incoming,
         outgoing: plan.outgoing,
         heap: plan.heap,
@@ -64,7 +51,7 @@ export class RunningPartition {
       }
       this.#exports = (await main(context)) ?? {}
     } catch (error) {
-      this.#detach()
+      held.detachAll()
       throw error
     }
   }
@@ -81,6 +68,13 @@ export class RunningPartition {
     return methods[method](...(args as never[]))
   }
 
+  /** What the control plane says about a lease; resolves with what `LeaseHolder` promises of it. */
+  async lease(message: LeaseMessage): Promise<unknown> {
+    if (message.kind === 'grant') return this.#held.grant(message.leased, this.#exports)
+    if (message.kind === 'revoke') return this.#held.revoke(message.lease, message.deadline, this.#exports)
+    return this.#held.taken(message.lease, this.#exports)
+  }
+
   /** Idempotent. The queues are detached even when the module's `stop` throws. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
@@ -91,14 +85,8 @@ export class RunningPartition {
     try {
       await this.#exports.stop?.()
     } finally {
-      this.#detach()
+      this.#held.detachAll()
     }
-  }
-
-  #detach(): void {
-    for (const region of this.#persistent.splice(0)) region.detach()
-    for (const queue of this.#blocks.splice(0)) queue.detach()
-    for (const queue of this.#queues.splice(0)) queue.detach()
   }
 }
 

@@ -1,12 +1,13 @@
 import { Worker } from 'node:worker_threads'
 import { type Host, ParakernelError, WakeWord } from '@parakernel/hal'
 import type { PartitionPlan } from '../contracts.ts'
+import type { LeasedGrant } from '../lease/resource.ts'
 import { LoopCounters } from '../loop/statistics.ts'
 import { wake } from '../ring/ring-producer.ts'
 import type { PartitionExit, PartitionHandle, PartitionStatistics } from './handle.ts'
 import { STOP_TIMEOUT } from './handle.ts'
 import { type FromWorker, fromPlainError, type ToWorker, type WorkerData } from './messages.ts'
-import { queueCounters } from './queue-statistics.ts'
+import { QueueCounters } from './queue-statistics.ts'
 
 /** Milliseconds that a crashed partition's thread has to end. */
 const CRASH_GRACE = 1000
@@ -40,7 +41,7 @@ class WorkerPartition implements PartitionHandle {
   readonly #wake: WakeWord
   readonly #host: Host | undefined
   readonly #loopCounters = new LoopCounters()
-  readonly #queueCounters: ReturnType<typeof queueCounters>
+  readonly #queueCounters: QueueCounters
   readonly #ready = Promise.withResolvers<void>()
   readonly #exit = Promise.withResolvers<PartitionExit>()
   readonly #calls = new Map<number, PendingCall>()
@@ -57,7 +58,7 @@ class WorkerPartition implements PartitionHandle {
     this.exited = this.#exit.promise
     this.#host = host
     this.#wake = new WakeWord(plan.window.wake)
-    this.#queueCounters = queueCounters(plan)
+    this.#queueCounters = new QueueCounters(plan)
     // A caller who looks at `exited` only need not handle `ready` as well.
     this.ready.catch(() => {})
     const workerData: WorkerData = {
@@ -78,20 +79,27 @@ class WorkerPartition implements PartitionHandle {
   }
 
   async call(method: string, ...args: readonly unknown[]): Promise<unknown> {
-    await this.ready
-    if (this.#exited !== undefined) throw this.#notThere()
-    const id = this.#nextCall++
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
-    this.#send({ kind: 'call', id, method, args })
-    this.#calls.set(id, { resolve, reject })
-    return promise
+    return this.#ask((id) => ({ kind: 'call', id, method, args }))
+  }
+
+  async grant(leased: LeasedGrant): Promise<void> {
+    this.#queueCounters.add(leased)
+    await this.#ask((id) => ({ kind: 'grant', id, leased }))
+  }
+
+  async revoke(lease: number, deadline: number): Promise<'returned' | 'take'> {
+    return (await this.#ask((id) => ({ kind: 'revoke', id, lease, deadline }))) as 'returned' | 'take'
+  }
+
+  async taken(lease: number): Promise<number> {
+    return (await this.#ask((id) => ({ kind: 'taken', id, lease }))) as number
   }
 
   statistics(): PartitionStatistics {
     return {
       loop: this.#loopCounters.snapshot(),
       roundTimes: this.#loopCounters.roundTimes.snapshot(),
-      ...this.#queueCounters(),
+      ...this.#queueCounters.snapshot(),
     }
   }
 
@@ -114,6 +122,23 @@ class WorkerPartition implements PartitionHandle {
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  async kill(): Promise<PartitionExit> {
+    const error = new ParakernelError('ECANCELED', 'was killed', { subject: `partition ${this.name}` })
+    this.#reason ??= { kind: 'crashed', error }
+    void this.#worker.terminate()
+    return this.exited
+  }
+
+  async #ask(message: (id: number) => ToWorker): Promise<unknown> {
+    await this.ready
+    if (this.#exited !== undefined) throw this.#notThere()
+    const id = this.#nextCall++
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+    this.#send(message(id))
+    this.#calls.set(id, { resolve, reject })
+    return promise
   }
 
   #send(message: ToWorker): void {

@@ -57,11 +57,13 @@ async function importHost(module: string): Promise<Host> {
 
 async function answer(
   partition: RunningPartition,
-  { id, method, args }: Extract<ToWorker, { kind: 'call' }>,
+  message: Exclude<ToWorker, { kind: 'stop' }>,
   send: (message: FromWorker) => void,
 ): Promise<void> {
+  const { id } = message
   try {
-    send({ kind: 'returned', id, value: await partition.call(method, args) })
+    const value = message.kind === 'call' ? partition.call(message.method, message.args) : partition.lease(message)
+    send({ kind: 'returned', id, value: await value })
   } catch (error) {
     // A result that cannot be cloned ends here too.
     send({ kind: 'threw', id, error: toPlainError(error) })
