@@ -1,0 +1,106 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { createLabNamespace, createVethPair, probeLab } from '@parakernel/linux'
+import { expect, onTestFinished, test } from 'vitest'
+import { goldenOf, joined } from './support/golden.ts'
+
+const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+const blocks = [...readme.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => block.trim().split('\n'))
+const [opening, anywhere, tap, veth] = blocks
+const lab = probeLab()
+
+interface Outcome {
+  readonly code: number
+  readonly out: string
+  readonly error: string
+}
+
+interface Started {
+  readonly child: ChildProcess
+  readonly noted: () => string
+  readonly outcome: Promise<Outcome>
+}
+
+/** Runs a line as it stands, `examples` being the program from its source. */
+function launch(line: string, where: readonly string[] = []): Started {
+  const program = [process.execPath, '--conditions=source', fileURLToPath(new URL('../src/main.ts', import.meta.url))]
+  const words = line.split(' ').flatMap((word) => (word === 'examples' ? program : [word]))
+  const [file, ...args] = [...where, ...words]
+  const child = spawn(file, args, {
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  let [out, error] = ['', '']
+  child.stdout.on('data', (chunk) => {
+    out += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    error += chunk
+  })
+  const outcome = once(child, 'close').then(([code]) => ({ code: code as number, out, error }))
+  return { child, noted: () => error, outcome }
+}
+
+test('has the lines that are run here', () => {
+  expect(opening.filter((line) => line.startsWith('examples'))).toEqual(['examples --help', 'examples echo --help'])
+  for (const block of [anywhere, tap, veth]) {
+    for (const line of block) expect(line).toContain('examples echo')
+  }
+  expect([tap.length, veth.length]).toEqual([1, 2])
+})
+
+test('examples --help, examples echo --help', async () => {
+  const [general, own] = await Promise.all(
+    ['examples --help', 'examples echo --help'].map((line) => launch(line).outcome),
+  )
+  expect(general).toMatchObject({ code: 0, out: expect.stringMatching(/^ {2}echo +sends back what it gets/m) })
+  expect(own).toMatchObject({ code: 0, out: expect.stringMatching(/^ {2}--app\.say +what the client says/m) })
+})
+
+test.each(anywhere)('%s', async (line) => {
+  expect(await launch(line).outcome).toMatchObject({ code: 0, out: goldenOf('echo') })
+})
+
+test.for(tap)('%s', async (line, context) => {
+  if (!lab.available) return context.skip(`a lab needs ${lab.missing}`)
+  const namespace = createLabNamespace({ label: 'exrt' })
+  onTestFinished(() => namespace.remove())
+  const [file, args] = namespace.command()
+  expect(await launch(line, [file, ...args]).outcome).toMatchObject({ code: 0, out: goldenOf('echo') })
+})
+
+test('both ends of a veth pair', async (context) => {
+  if (!lab.available) return context.skip(`a lab needs ${lab.missing}`)
+  const pair = createVethPair({ label: 'exrv', peerAddresses: ['10.0.0.2/24'] })
+  onTestFinished(() => pair.remove())
+  const [here, there] = veth.map((line) => line.replaceAll('pk-lab-4711', pair.interface))
+  const server = launch(here)
+  while (!server.noted().includes('serving: ')) {
+    if (server.child.exitCode !== null) throw new Error(server.noted())
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  const client = await launch(there).outcome
+  expect(client).toMatchObject({ code: 0 })
+  server.child.kill('SIGINT')
+  const served = await server.outcome
+  expect(served).toMatchObject({ code: 0 })
+  expect(joined('echo', client.out, served.out)).toBe(goldenOf('echo'))
+})
+
+test.each([
+  ['examples nothing', 2, /there is no example "nothing"/],
+  ['examples echo --run backwards', 2, /app\.run: found "backwards"/],
+  ['examples echo please', 2, /takes no words, only settings: please/],
+  ['examples echo --end nobody', 1, /has no end "nobody" .*server, client/],
+  ['examples echo --end client --libos host', 1, /server: nobody has said where it is .*--at server=/],
+  [
+    'examples echo --backend af-xdp --interface none0 --address 10.0.0.1/24',
+    1,
+    /server and client cannot all be on it .*--end server/,
+  ],
+] as const)('%s ends with %i', async (line, code, message) => {
+  expect(await launch(line).outcome).toMatchObject({ code, error: expect.stringMatching(message) })
+})
