@@ -9,6 +9,9 @@ import { allowedBy } from './settings/option-specs.ts'
 import { PRESETS } from './settings/presets.ts'
 import type { ResolvedConfig } from './settings/resolved.ts'
 
+/** A program can be watched; a machine in a library's code opens nothing that it was not asked for. */
+const PROGRAM_OBSERVE = { socket: 'auto' }
+
 /** A program that takes a config, as its `--help` shows it. */
 export interface Program extends Omit<LoadOptions, 'file' | 'flags' | 'application'> {
   readonly name: string
@@ -54,7 +57,14 @@ export async function readRequest(program: Program, argv: readonly string[]): Pr
   if (tooOld !== undefined) return { kind: 'print', text: `${program.name}: ${tooOld}`, exitCode: 2 }
   const switches = Object.entries(program.app ?? {}).flatMap(([name, { type }]) => (type === 'boolean' ? [name] : []))
   const { flags, file, help, printConfig: print, positionals } = readCommandLine(argv, switches)
-  const inspection = await inspectConfig({ ...program, flags, file, application: applicationUrl(program.application) })
+  const defaults = { ...program.defaults, observe: { ...PROGRAM_OBSERVE, ...program.defaults?.observe } }
+  const inspection = await inspectConfig({
+    ...program,
+    defaults,
+    flags,
+    file,
+    application: applicationUrl(program.application),
+  })
   if (help) return { kind: 'print', text: helpText(program, inspection.sources), exitCode: 0 }
   try {
     const config = resolved(inspection)

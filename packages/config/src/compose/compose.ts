@@ -1,5 +1,6 @@
 import { ParakernelError } from '@parakernel/hal'
 import { loadConfig } from '../load-config.ts'
+import { observe } from '../observe/observe.ts'
 import type { Config } from '../settings/config.ts'
 import type { ResolvedConfig } from '../settings/resolved.ts'
 import { tellOfEvents } from './device-events.ts'
@@ -36,7 +37,9 @@ export async function compose<Data>(config: Config | ResolvedConfig, options: Co
     const parts = await startParts(resolved, options as ComposeOptions<unknown>, name, teardown, interruption.signal)
     const devices = parts.device === undefined ? [] : [parts.device, ...parts.furtherDevices]
     for (const device of devices) teardown.push(tellOfEvents(device, warn))
-    machine = new RunningMachine(name, resolved, parts, teardown, warn)
+    const endpoints = await observe(name, resolved, parts, warn, (step) => teardown.push(step))
+    interruption.signal.throwIfAborted()
+    machine = new RunningMachine(name, resolved, parts, endpoints, teardown, warn)
     return machine
   } catch (error) {
     for (const failure of await teardown.run()) warn(`${name}: while stopping: ${failure.message}`)

@@ -1,5 +1,6 @@
 import type { BlockCounter, Clock, NetDevice, NetStatistics } from '@parakernel/hal'
 import type { RunLoop } from '@parakernel/kernel'
+import type { Endpoints } from '../observe/observe.ts'
 import type { LibOSStatistics } from '../partition/main.ts'
 import type { ResolvedConfig } from '../settings/resolved.ts'
 import type { StorageDevice } from './storage.ts'
@@ -60,6 +61,8 @@ export interface Machine {
   readonly storageDevice: StorageDevice | undefined
   /** The loop of the partitions that run in this thread; undefined when they run in workers of their own. */
   readonly loop: RunLoop | undefined
+  /** Where it can be looked at, as `observe` of its config says. */
+  readonly endpoints: Endpoints
   /**
    * Calls a method that a partition's module returned under `methods`. Arguments and result are cloned.
    * @throws what the method throws; ENOSYS for a method that it does not have; ECANCELED when the machine stops meanwhile

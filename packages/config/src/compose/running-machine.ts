@@ -1,5 +1,6 @@
 import { type NetDevice, ParakernelError } from '@parakernel/hal'
 import type { PartitionExit, RunLoop } from '@parakernel/kernel'
+import type { Endpoints } from '../observe/observe.ts'
 import { type PartitionLibOSStatistics, STATISTICS } from '../partition/main.ts'
 import type { ResolvedConfig } from '../settings/resolved.ts'
 import type { Exit, Machine, MachineStatistics } from './machine.ts'
@@ -10,6 +11,7 @@ import type { Teardown } from './teardown.ts'
 export class RunningMachine implements Machine {
   readonly name: string
   readonly config: ResolvedConfig
+  readonly endpoints: Endpoints
   readonly #exited: Promise<Exit>
   readonly #parts: Parts
   readonly #teardown: Teardown
@@ -19,9 +21,17 @@ export class RunningMachine implements Machine {
   #isWatched = false
   #ending: Promise<void> | undefined
 
-  constructor(name: string, config: ResolvedConfig, parts: Parts, teardown: Teardown, warn: (message: string) => void) {
+  constructor(
+    name: string,
+    config: ResolvedConfig,
+    parts: Parts,
+    endpoints: Endpoints,
+    teardown: Teardown,
+    warn: (message: string) => void,
+  ) {
     this.name = name
     this.config = config
+    this.endpoints = endpoints
     this.#parts = parts
     this.#teardown = teardown
     this.#warn = warn

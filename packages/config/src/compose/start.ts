@@ -24,6 +24,7 @@ import { type HostDoor, openHost } from './host.ts'
 import type { ComposeOptions } from './machine.ts'
 import { createPartitionMemory, type PartitionMemory } from './memory.ts'
 import { partitionModule, WORKER_MODULE } from './modules.ts'
+import { queuesOf } from './queues-of.ts'
 import { createRings } from './rings.ts'
 import { grantStorage, openStorage, type StorageDevice } from './storage.ts'
 import type { Teardown } from './teardown.ts'
@@ -36,6 +37,8 @@ export interface Parts {
   readonly storageDevice: StorageDevice | undefined
   readonly loop: RunLoop | undefined
   readonly partitions: readonly PartitionHandle[]
+  /** What each of them was started with. */
+  readonly plans: readonly PartitionPlan[]
 }
 
 /**
@@ -100,7 +103,7 @@ export async function startParts(
     partitions.push(running)
   }
   interruption.throwIfAborted()
-  return { device, furtherDevices, storageDevice, loop, partitions }
+  return { device, furtherDevices, storageDevice, loop, partitions, plans }
 }
 
 /** Answers come back to the partition that asked, where the libOS says by which ports and the device can steer. */
@@ -200,7 +203,6 @@ function withHost({ host }: HostDoor): { readonly host?: Host } {
   return host === undefined ? {} : { host }
 }
 
-/** Queue q goes to partition q modulo their number: none is left without a holder. */
 function grantQueues(
   device: NetDevice,
   partitions: number,
@@ -208,13 +210,11 @@ function grantQueues(
   { window }: PartitionMemory,
   teardown: Teardown,
 ): NetQueueGrant[] {
-  const grants: NetQueueGrant[] = []
-  for (let queue = index; queue < device.queues; queue += partitions) {
+  return queuesOf(device, partitions, index).map((queue) => {
     const grant = grantQueue(device, queue, window)
     teardown.push(() => device.reclaim(grant))
-    grants.push(grant)
-  }
-  return grants
+    return grant
+  })
 }
 
 function grantQueue(device: NetDevice, queue: number, window: FrameWindow): NetQueueGrant {

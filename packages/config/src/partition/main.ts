@@ -1,4 +1,5 @@
 import type { PartitionContext, PartitionExports, PartitionMain } from '@parakernel/kernel'
+import { observedMethods } from './observed.ts'
 import { contextWithSlots, startedSlot } from './slot.ts'
 import type { NetworkPlan } from './start-network.ts'
 import type { StoragePlan } from './start-storage.ts'
@@ -44,6 +45,7 @@ export const partition: PartitionMain<Payload> = async (context) => {
     return {
       methods: {
         ...exports?.methods,
+        ...observedMethods(context),
         [STATISTICS]: async (): Promise<PartitionLibOSStatistics> => ({
           network: (await started('network'))?.statistics(),
           storage: (await started('storage'))?.statistics(),

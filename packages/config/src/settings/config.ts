@@ -125,6 +125,21 @@ export interface WaitConfig {
   readonly gather?: number
 }
 
+/** How a machine can be watched while it runs. Readers see shared memory: no partition is asked, or held up. */
+export interface ObserveConfig {
+  /**
+   * Unix socket for `parakernel top`: a path, `auto` (one for each process, in the runtime directory, where `top` finds it) or
+   * `none`. Default `none`, and `auto` for programs that take their config from the command line.
+   */
+  readonly socket?: 'auto' | 'none' | (string & {})
+  /** Where Prometheus finds `/metrics`: a port of 127.0.0.1, or `host:port`. Default: nowhere. */
+  readonly prometheus?: number | string
+  /** File for a Chrome trace of the whole run, written when the machine stops. Default: none. */
+  readonly trace?: string
+  /** Latest events of each partition that a trace keeps; default 131 072. */
+  readonly traceEvents?: number
+}
+
 /** What `parakernel.config.ts` exports. Every key is optional: layers complete one another, see `loadConfig`. */
 export interface Config {
   /** A named set of values under this file's: `emulated`, `host`, `af-xdp`, `tap`, or one of the application's. */
@@ -151,6 +166,7 @@ export interface Config {
    * `@parakernel/linux` where it is installed and loads, and goes without elsewhere.
    */
   readonly host?: 'auto' | 'none' | (string & {})
+  readonly observe?: ObserveConfig
   /** The application's own settings, by the specs that it gave to `loadConfig`. */
   readonly app?: Readonly<Record<string, unknown>>
 }

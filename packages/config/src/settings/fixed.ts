@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { parseEndpoint } from '../observe/endpoint.ts'
 import { parseBoolean, parseByteSize, parseJson, parseList, parseNumber } from './option-specs.ts'
 
 /** A setting that is there whatever the libOS and the backend are. */
@@ -159,5 +160,38 @@ export const FIXED_SETTINGS: Readonly<Record<string, FixedSetting>> = {
     schema: name,
     parse: text,
     default: 'auto',
+  },
+  'observe.socket': {
+    description:
+      'Unix socket that offers statistics to "parakernel top"; programs have auto unless they are told otherwise',
+    allowed: '"auto" (one in the runtime directory), "none" or a path',
+    schema: name,
+    parse: text,
+    default: 'none',
+  },
+  'observe.prometheus': {
+    description: 'where Prometheus finds /metrics: a port of 127.0.0.1, or host:port',
+    allowed: 'a port from 0 to 65535 (0: any), or a string like "0.0.0.0:9464"',
+    schema: v.union([
+      integer(0, 65_535),
+      v.pipe(
+        v.string(),
+        v.check((value) => parseEndpoint(value) !== undefined),
+      ),
+    ]),
+    parse: parseNumber,
+  },
+  'observe.trace': {
+    description: 'file for a Chrome trace of the whole run, written when the machine stops',
+    allowed: 'the name of a file',
+    schema: name,
+    parse: text,
+  },
+  'observe.traceEvents': {
+    description: 'latest events of each partition that a trace keeps',
+    allowed: 'an integer from 16 to 16777216',
+    schema: integer(16, 2 ** 24),
+    parse: parseNumber,
+    default: 131_072,
   },
 }

@@ -93,6 +93,7 @@ export async function inspect(input: InspectInput): Promise<Inspection> {
     heap: values.get('heap'),
     memory: values.get('memory'),
     host: values.get('host'),
+    observe: unflatten(values, 'observe'),
     app: unflatten(values, 'app'),
   } as unknown as Settings
   const config: ResolvedConfig = {

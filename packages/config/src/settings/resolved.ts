@@ -51,7 +51,16 @@ export interface Settings {
   readonly heap: number
   readonly memory: 'plain' | 'memfd'
   readonly host: string
+  readonly observe: ObserveSettings
   readonly app: Readonly<Record<string, unknown>>
+}
+
+/** How a machine is observed. */
+export interface ObserveSettings {
+  readonly socket: string
+  readonly prometheus?: number | string
+  readonly trace?: string
+  readonly traceEvents: number
 }
 
 /** What `storage` names, found and loaded. */
