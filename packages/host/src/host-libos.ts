@@ -54,6 +54,7 @@ export class HostLibOS implements NetworkLibOS, StreamHome {
     this.addresses = own.length === 0 ? hostAddresses() : own
     this.#context = {
       runtime,
+      libos: this,
       pool,
       counters: this.#counters,
       address,

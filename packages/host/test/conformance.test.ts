@@ -5,8 +5,10 @@ import { networkLibosConformance } from '@parakernel/libos-conformance'
 import { createQueueRuntime } from '@parakernel/queue'
 import { libos } from '../src/index.ts'
 
-async function instance(address: string) {
+async function instance(address: string, loops: RunLoop[]) {
   const loop = new RunLoop()
+  loop.start()
+  loops.push(loop)
   return libos.create(
     { address, ipv6Address: '::1' },
     {
@@ -49,15 +51,18 @@ networkLibosConformance({
         }),
   },
   async setup() {
+    const loops: RunLoop[] = []
     return {
-      a: await instance('127.0.0.1'),
-      b: await instance(second),
+      a: await instance('127.0.0.1', loops),
+      b: await instance(second, loops),
       addressOfA: '127.0.0.1',
       addressOfB: second,
       ipv6AddressOfA: '::1',
       ipv6AddressOfB: '::1',
       settle: () => sleep(20),
-      close: async () => {},
+      async close() {
+        for (const loop of loops) loop.close()
+      },
     }
   },
 })

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '@parakernel/hal'
 import type { Loop } from '@parakernel/kernel'
+import type { PushPop } from './push-pop.ts'
 import type { ScatterGatherArray } from './scatter-gather.ts'
 import type { Completion, QueueDescriptor, QueueToken, SocketAddress } from './types.ts'
 
@@ -31,6 +32,11 @@ export interface QueueRuntime {
    * about; otherwise it goes through the list. @throws as `wait`
    */
   waitAny(tokens: readonly QueueToken[], timeout?: number): { readonly index: number; readonly completion: Completion }
+  /**
+   * All of `tokens`, in the order of the list; costs as much as they are many. On timeout, and on any other error, none of them is
+   * redeemed. @throws as `wait`, and EINVAL for a token that is there twice
+   */
+  waitAll(tokens: readonly QueueToken[], timeout?: number): Completion[]
   /** The next completion of any token that nobody else waits for; undefined on timeout. Costs the same for any number of tokens. */
   waitNext(timeout?: number): Completion | undefined
   /** The friendly face of the same completions: one promise an operation, resolved also with `failed`. */
@@ -44,16 +50,27 @@ export interface QueueRuntime {
   cancel(token: QueueToken): boolean
   /** Tokens issued and not redeemed. */
   readonly outstanding: number
+  /** Of these, the tokens that have completed: their completions wait to be redeemed. Bounded by the option `completions`. */
+  readonly unredeemed: number
+  /** Times that `issue` refused a token, for too many outstanding or unredeemed ones. */
+  readonly refused: number
   /** Completions of tokens that were not pending any more (cancelled, or their queue closed): dropped, their arrays freed. */
   readonly strays: number
 
   // The libOSes' half.
 
-  /** @throws EMFILE */
-  open(owner: QueueOwner): QueueDescriptor
+  /**
+   * @param libos through which the application uses the descriptor: what `libosOf` answers
+   * @throws EMFILE
+   */
+  open(owner: QueueOwner, libos?: PushPop): QueueDescriptor
+  /** The libOS that a descriptor is used through; undefined for one that is not open, or was opened without. */
+  libosOf(qd: QueueDescriptor): PushPop | undefined
+  /** Calls `listener` when `qd` is closed, by whomever, behind the failing of its tokens. One a descriptor. @throws EBADF */
+  onClose(qd: QueueDescriptor, listener: () => void): void
   /** Fails every pending token of `qd` with ECANCELED, and forgets the descriptor. */
   close(qd: QueueDescriptor): void
-  /** @throws ENOBUFS when too many tokens are outstanding: redeem some first */
+  /** @throws ENOBUFS when too many tokens are outstanding, or too many have completed: redeem some first */
   issue(qd: QueueDescriptor): QueueToken
   isPending(token: QueueToken): boolean
   completePush(token: QueueToken, bytes: number): void

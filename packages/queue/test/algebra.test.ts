@@ -103,6 +103,7 @@ function setup(capacity = 256) {
         return token
       },
       close() {},
+      asyncClose: () => runtime.issue(qd),
     }
     return {
       queue: { libos, qd },

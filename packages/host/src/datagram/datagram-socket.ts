@@ -54,7 +54,7 @@ export class DatagramSocket implements QueueOwner {
     this.#context = context
     this.family = family
     this.#options = defaultOptions(context.receiveQueue)
-    this.qd = context.runtime.open(this)
+    this.qd = context.runtime.open(this, context.libos)
   }
 
   get peer(): SocketAddress {

@@ -73,7 +73,7 @@ export class HostStorage implements StorageLibOS {
     this.loop = loop
     this.pool = pool
     this.#frames = new FrameWaiting(pool)
-    this.#volume = runtime.open(OWNER)
+    this.#volume = runtime.open(OWNER, this)
     this.#leaveLoop = loop.dependOnNode()
   }
 
@@ -82,7 +82,7 @@ export class HostStorage implements StorageLibOS {
     const resolved = resolveOpenOptions(path, options, this.#defaultDurability)
     const changes = resolved.write || resolved.create
     // Reserved first: without a descriptor nothing is made or cut.
-    const qd = this.runtime.open(OWNER)
+    const qd = this.runtime.open(OWNER, this)
     try {
       const { place, key, fd, made } = openHostFile(this.#root, path, resolved, changes && this.#readOnly)
       const file = this.#files.open(key, fd, resolved.write || made)

@@ -51,7 +51,7 @@ export class StreamSocket implements QueueOwner {
     this.#home = home
     this.family = family
     this.#options = options
-    this.qd = context.runtime.open(this)
+    this.qd = context.runtime.open(this, context.libos)
   }
 
   get name(): SocketAddress {

@@ -11,6 +11,7 @@ import { groups } from './groups.ts'
 import { ipv6 } from './ipv6.ts'
 import { options } from './options.ts'
 import { Pair } from './pair.ts'
+import { pdpix } from './pdpix.ts'
 import type { Section } from './section.ts'
 import { backpressure } from './streams/backpressure.ts'
 import { bytes } from './streams/bytes.ts'
@@ -55,6 +56,7 @@ const networkSections: readonly Section[] = [
   ipv6Streams,
   friendlyFace,
   webStreams,
+  pdpix,
 ]
 
 /** Title of every case, as a test report shows it: `binding > is undone by a failed bind`. */

@@ -11,6 +11,7 @@ import { full } from './full.ts'
 import { misuse } from './misuse.ts'
 import { opening } from './opening.ts'
 import { paths } from './paths.ts'
+import { pdpix } from './pdpix.ts'
 import { powerCut } from './power-cut.ts'
 import { pushing } from './pushing.ts'
 import { renaming } from './renaming.ts'
@@ -36,6 +37,7 @@ const storageSections: readonly Section[] = [
   closing,
   writers,
   waits,
+  pdpix,
   misuse,
   backpressure,
   full,

@@ -1,5 +1,5 @@
 import { ParakernelError } from '@parakernel/hal'
-import { check, EACCES, EAGAIN, EINVAL, systemError } from '../errno.ts'
+import { check, E2BIG, EACCES, EAGAIN, EINVAL, systemError } from '../errno.ts'
 import { foreign } from '../ffi/foreign.ts'
 import { BpfAttributes, bpf } from './command.ts'
 import { BPF_PROG_LOAD, BPF_PROG_TEST_RUN } from './constants.ts'
@@ -16,6 +16,9 @@ export interface BpfProgramOptions {
 }
 
 const LOG_BYTES = 1 << 18
+/** Bits of the verifier's log level. */
+const LOG_STEPS = 1
+const LOG_STATISTICS = 4
 
 /**
  * Verifies and loads a program. Returns its descriptor, which the caller closes.
@@ -39,11 +42,12 @@ export function loadBpfProgram({ type, attachType = 0, code, name }: BpfProgramO
     errno = foreign().errno()
   }
   const failed = { call: 'bpf(PROG_LOAD)', subject: `bpf program ${name}` }
-  if (errno !== EINVAL && errno !== EACCES) throw systemError(errno, failed)
+  if (errno !== EINVAL && errno !== EACCES && errno !== E2BIG) throw systemError(errno, failed)
   // Once more with a log: the verifier's own words are the only useful explanation. EACCES is a verdict of the verifier
-  // too, unless the log stays empty.
+  // too, unless the log stays empty; so is E2BIG, for a program with more paths than it walks, whose steps would fill any log.
+  const level = errno === E2BIG ? LOG_STATISTICS : LOG_STEPS
   const log = new Uint8Array(LOG_BYTES)
-  const again = bpf(BPF_PROG_LOAD, attributes().u32(24, 1).u32(28, LOG_BYTES).pointer(32, log))
+  const again = bpf(BPF_PROG_LOAD, attributes().u32(24, level).u32(28, LOG_BYTES).pointer(32, log))
   if (again >= 0) return again
   const text = new TextDecoder().decode(log.subarray(0, log.indexOf(0)))
   if (text === '') throw systemError(errno, failed)

@@ -55,7 +55,7 @@ export class NetLibOS implements NetworkLibOS, QueueOwner {
       socketFailed: (socket, code) => this.#datagrams.socketFailed(socket, code),
     })
     this.#datagrams = new DatagramOperations(config, this.#stack, context.runtime)
-    const open = () => this.runtime.open(this)
+    const open = () => this.runtime.open(this, this)
     this.#streams = new StreamOperations(this.#stack, context.runtime, config.tcpLimits.streams, open)
     this.#driver = new StackDriver(this.#stack, context.loop)
     this.control = new NetControl(this.#stack, () => this.#driver.changed())
@@ -77,7 +77,7 @@ export class NetLibOS implements NetworkLibOS, QueueOwner {
     }
     if (type === 'stream') return this.#streams.create(family === 'ipv4' ? 4 : 6)
     if (type !== 'datagram') throw this.#error('EPROTONOSUPPORT', `has no ${type} sockets`)
-    return this.#datagrams.create(() => this.runtime.open(this), family === 'ipv4' ? 4 : 6)
+    return this.#datagrams.create(() => this.runtime.open(this, this), family === 'ipv4' ? 4 : 6)
   }
 
   bind(qd: QueueDescriptor, address: SocketAddress): void {

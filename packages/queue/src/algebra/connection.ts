@@ -1,8 +1,10 @@
-import type { QueueRuntime } from '../queue-runtime.ts'
+import type { ErrorCode } from '@parakernel/hal'
 import type { ScatterGatherArray } from '../scatter-gather.ts'
 import type { Completion, QueueToken } from '../types.ts'
 import { DerivedNode } from './derived.ts'
 import type { Element, Ending } from './element.ts'
+import type { Home } from './home.ts'
+import { RETRY } from './libos-node.ts'
 import type { Consumer, GiveBack, QueueNode } from './queue-node.ts'
 
 /** Pushes that a connection has under way at once: more arrive than one by one, and a slow target holds the source up. */
@@ -37,8 +39,8 @@ export class Connection extends DerivedNode implements Consumer {
     else this.#finishWhenDone()
   }
 
-  constructor(runtime: QueueRuntime, pool: ScatterGatherArray['pool'], source: QueueNode, target: QueueNode) {
-    super(runtime, pool, 1, [source])
+  constructor(home: Home, source: QueueNode, target: QueueNode) {
+    super(home, 1, [source])
     this.#source = source
     this.#target = target
   }
@@ -52,12 +54,7 @@ export class Connection extends DerivedNode implements Consumer {
   take({ sga }: Element): void {
     this.#isAsking = false
     this.#underWay++
-    this.runtime.loop.defer(() => {
-      const token = this.#target.push(sga)
-      sga.free()
-      this.runtime.notify(token, this.#pushed)
-      this.#ask()
-    })
+    this.runtime.loop.defer(() => this.#handOn(sga))
     this.runtime.loop.wake()
   }
 
@@ -84,6 +81,27 @@ export class Connection extends DerivedNode implements Consumer {
   }
 
   protected fetch(): void {}
+
+  #handOn(sga: ScatterGatherArray): void {
+    let token: QueueToken
+    try {
+      token = this.#target.push(sga)
+    } catch (error) {
+      const { code = 'EIO', message } = error as Error & { code?: ErrorCode }
+      if (code === 'ENOBUFS' && !this.#isClosed) {
+        // Too many tokens are outstanding: until some are redeemed.
+        this.runtime.loop.timers.at(this.runtime.loop.now + RETRY, () => this.#handOn(sga))
+        return
+      }
+      sga.free()
+      this.#underWay--
+      this.finish({ code, message })
+      return
+    }
+    sga.free()
+    this.runtime.notify(token, this.#pushed)
+    this.#ask()
+  }
 
   #finishWhenDone(): void {
     if (this.#underWay === 0 && this.#ended !== undefined) super.finish(this.#ended)

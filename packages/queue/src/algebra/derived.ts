@@ -1,25 +1,18 @@
 import type { ErrorCode } from '@parakernel/hal'
-import type { QueueRuntime } from '../queue-runtime.ts'
 import type { ScatterGatherArray } from '../scatter-gather.ts'
 import type { Completion, QueueDescriptor, QueueToken } from '../types.ts'
-import { emptySga, QueueNode } from './queue-node.ts'
+import type { Home } from './home.ts'
+import { QueueNode } from './queue-node.ts'
 
 /** A queue that stands on others. */
 export abstract class DerivedNode extends QueueNode {
   readonly qd: QueueDescriptor
   override readonly sources: readonly QueueNode[]
-  readonly #pool: ScatterGatherArray['pool']
 
-  constructor(
-    runtime: QueueRuntime,
-    pool: ScatterGatherArray['pool'],
-    capacity: number,
-    sources: readonly QueueNode[],
-  ) {
-    super(runtime, capacity)
-    this.#pool = pool
+  constructor(home: Home, capacity: number, sources: readonly QueueNode[]) {
+    super(home, capacity)
     this.sources = sources
-    this.qd = runtime.open(this)
+    this.qd = home.runtime.open(this, home)
   }
 
   /** Pushes to every source, and completes when all of them have: with the bytes, or the first error. */
@@ -48,9 +41,5 @@ export abstract class DerivedNode extends QueueNode {
     const token = this.runtime.issue(this.qd)
     this.runtime.fail(token, code, message)
     return token
-  }
-
-  protected endOfQueue(): ScatterGatherArray {
-    return emptySga(this.#pool)
   }
 }

@@ -10,3 +10,6 @@ export interface Element {
 
 /** Why nothing more comes out of a queue: its end (an empty array, as of a stream), or an error. */
 export type Ending = 'end' | { readonly code: ErrorCode; readonly message: string }
+
+/** What the bytes of a queue's elements are, for expressions about them: a payload alone, or an Ethernet frame. */
+export type ElementKind = 'payload' | 'frame'

@@ -1,6 +1,6 @@
 export type { Predicate } from './filter.ts'
-export type { PushPop } from './libos-node.ts'
 export { slice, type Transform } from './map.ts'
+export type { PacketQueueOptions } from './packet-queue.ts'
 export { QueueAlgebra, type QueueAlgebraOptions, type QueueLike } from './queue-algebra.ts'
 export type { Stage } from './queue-node.ts'
 export type { Key } from './sort.ts'

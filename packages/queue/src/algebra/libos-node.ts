@@ -1,17 +1,12 @@
-import type { FramePool } from '@parakernel/hal'
-import type { QueueRuntime } from '../queue-runtime.ts'
+import type { ErrorCode } from '@parakernel/hal'
+import type { PushPop } from '../push-pop.ts'
 import type { ScatterGatherArray } from '../scatter-gather.ts'
 import type { Completion, QueueDescriptor, QueueToken } from '../types.ts'
-import { emptySga, type GiveBack, QueueNode } from './queue-node.ts'
+import type { Home } from './home.ts'
+import { type GiveBack, QueueNode } from './queue-node.ts'
 
-/** What a network and a storage libOS have in common: descriptors that are pushed to and popped from. */
-export interface PushPop {
-  readonly name: string
-  readonly pool: FramePool
-  push(qd: QueueDescriptor, sga: ScatterGatherArray): QueueToken
-  pop(qd: QueueDescriptor, limit?: number): QueueToken
-  close(qd: QueueDescriptor): void
-}
+/** Nanoseconds until a pop that found no token is tried again. */
+export const RETRY = 100_000
 
 /** A socket or a file below other queues. Its descriptor is the libOS's; pops go through here while there are queues above it. */
 export class LibosNode extends QueueNode {
@@ -28,8 +23,10 @@ export class LibosNode extends QueueNode {
     try {
       this.#fetching = this.#libos.pop(this.below)
     } catch (error) {
-      const { code = 'EIO', message } = error as Error & { code?: 'EIO' }
-      this.finish({ code, message })
+      const { code = 'EIO', message } = error as Error & { code?: ErrorCode }
+      // Too many tokens are outstanding: until some are redeemed.
+      if (code === 'ENOBUFS') this.runtime.loop.timers.at(this.runtime.loop.now + RETRY, this.#fetch)
+      else this.finish({ code, message })
       return
     }
     this.runtime.notify(this.#fetching, this.#completed)
@@ -45,11 +42,11 @@ export class LibosNode extends QueueNode {
     }
   }
 
-  constructor(runtime: QueueRuntime, libos: PushPop, below: QueueDescriptor, capacity: number) {
-    super(runtime, capacity)
+  constructor(home: Home, libos: PushPop, below: QueueDescriptor, capacity: number) {
+    super(home, capacity)
     this.#libos = libos
     this.below = below
-    this.qd = runtime.open(this)
+    this.qd = home.runtime.open(this, home)
   }
 
   override get name(): QueueDescriptor {
@@ -78,9 +75,5 @@ export class LibosNode extends QueueNode {
     this.#deferred = true
     this.runtime.loop.defer(this.#fetch)
     this.runtime.loop.wake()
-  }
-
-  protected endOfQueue(): ScatterGatherArray {
-    return emptySga(this.#libos.pool)
   }
 }

@@ -1,9 +1,9 @@
-import type { QueueRuntime } from '../queue-runtime.ts'
 import { ScatterGatherArray } from '../scatter-gather.ts'
 import { shareSga } from '../scatter-gather-helpers.ts'
 import type { QueueToken } from '../types.ts'
 import { DerivedNode } from './derived.ts'
 import type { Element, Ending } from './element.ts'
+import type { Home } from './home.ts'
 import type { Consumer, GiveBack, QueueNode } from './queue-node.ts'
 
 /**
@@ -18,8 +18,8 @@ export class MappedQueue extends DerivedNode implements Consumer {
   readonly #transform: Transform
   #isAsking = false
 
-  constructor(runtime: QueueRuntime, pool: ScatterGatherArray['pool'], source: QueueNode, transform: Transform) {
-    super(runtime, pool, source.capacity, [source])
+  constructor(home: Home, source: QueueNode, transform: Transform) {
+    super(home, source.capacity, [source])
     this.#source = source
     this.#transform = transform
   }

@@ -1,11 +1,10 @@
-import type { FramePool } from '@parakernel/hal'
-import type { QueueRuntime } from '../queue-runtime.ts'
 import type { ScatterGatherArray } from '../scatter-gather.ts'
 import { shareSga } from '../scatter-gather-helpers.ts'
 import type { QueueDescriptor, QueueToken } from '../types.ts'
 import type { Element } from './element.ts'
 import { Fifo } from './fifo.ts'
-import { emptySga, type GiveBack, QueueNode } from './queue-node.ts'
+import type { Home } from './home.ts'
+import { type GiveBack, QueueNode } from './queue-node.ts'
 
 /**
  * A queue in memory, first in, first out. What is pushed is popped as it is: the same bytes, whose frames count one reference more,
@@ -13,18 +12,16 @@ import { emptySga, type GiveBack, QueueNode } from './queue-node.ts'
  */
 export class MemoryQueue extends QueueNode {
   readonly qd: QueueDescriptor
-  readonly #pool: FramePool
   readonly #pushes = new Fifo<{ readonly token: QueueToken; readonly element: Element }>()
 
-  constructor(runtime: QueueRuntime, pool: FramePool, capacity: number) {
-    super(runtime, capacity)
-    this.#pool = pool
-    this.qd = runtime.open(this)
+  constructor(home: Home, capacity: number) {
+    super(home, capacity)
+    this.qd = home.runtime.open(this, home)
   }
 
   push(sga: ScatterGatherArray): QueueToken {
     const token = this.runtime.issue(this.qd)
-    const refusal = sga.refusalBy(this.#pool)
+    const refusal = sga.refusalBy(this.home.pool)
     if (refusal !== undefined) {
       this.runtime.fail(token, 'EINVAL', refusal)
       return token
@@ -72,9 +69,5 @@ export class MemoryQueue extends QueueNode {
       this.runtime.completePush(token, element.sga.byteLength)
       this.arrive(element)
     }
-  }
-
-  protected endOfQueue(): ScatterGatherArray {
-    return emptySga(this.#pool)
   }
 }

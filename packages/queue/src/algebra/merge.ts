@@ -1,5 +1,6 @@
 import { DerivedNode } from './derived.ts'
-import type { Element, Ending } from './element.ts'
+import type { Element, ElementKind, Ending } from './element.ts'
+import type { Home } from './home.ts'
 import type { Consumer, QueueNode } from './queue-node.ts'
 
 /**
@@ -7,9 +8,17 @@ import type { Consumer, QueueNode } from './queue-node.ts'
  * for. Ends when all have ended.
  */
 export class MergedQueue extends DerivedNode {
+  override readonly elementKind: ElementKind
   readonly #arms: Arm[] = []
+  /** The arm to ask first: behind the one that gave last, so that a source that always has something starves no other. */
+  #next = 0
   /** For what a queue above may give back. */
   readonly #cameFrom = new WeakMap<Element, Arm>()
+
+  constructor(home: Home, capacity: number, sources: readonly QueueNode[]) {
+    super(home, capacity, sources)
+    this.elementKind = sources.every(({ elementKind }) => elementKind === 'frame') ? 'frame' : 'payload'
+  }
 
   /** Called once, after the constructor: the sources may have elements at once. */
   open(): this {
@@ -29,6 +38,7 @@ export class MergedQueue extends DerivedNode {
 
   receive(element: Element, arm: Arm): void {
     this.#cameFrom.set(element, arm)
+    this.#next = this.#arms.indexOf(arm) + 1
     this.arrive(element)
   }
 
@@ -38,7 +48,8 @@ export class MergedQueue extends DerivedNode {
   }
 
   protected fetch(): void {
-    for (const arm of this.#arms) if (this.isWanted) arm.request()
+    const first = this.#next
+    for (let i = 0; i < this.#arms.length && this.isWanted; i++) this.#arms[(first + i) % this.#arms.length].request()
   }
 
   protected override unfetch(): void {

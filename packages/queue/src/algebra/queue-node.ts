@@ -1,8 +1,10 @@
+import type { FilterExpression, ParakernelError } from '@parakernel/hal'
 import type { QueueOwner, QueueRuntime } from '../queue-runtime.ts'
 import { ScatterGatherArray } from '../scatter-gather.ts'
 import type { QueueDescriptor, QueueToken } from '../types.ts'
-import type { Element, Ending } from './element.ts'
+import type { Element, ElementKind, Ending } from './element.ts'
 import { Fifo } from './fifo.ts'
+import type { Home } from './home.ts'
 
 /** A queue above another: gets what it asked for. */
 export interface Consumer {
@@ -14,6 +16,10 @@ export interface Consumer {
    * For a filter: whether an element is for it. One that is goes to it whether it asked or not, one that is not never does.
    */
   readonly accepts?: (element: Element) => boolean
+  /** Of a filter: what it accepts, as an expression, if it is one. */
+  readonly expression?: FilterExpression | undefined
+  /** Of a filter: elements that it took and that wait for a pop. */
+  readonly held?: number
 }
 
 /** Takes elements over from a queue that is closed. */
@@ -28,6 +34,7 @@ type Waiting = QueueToken | Consumer
  * nobody waits here.
  */
 export abstract class QueueNode implements QueueOwner {
+  readonly home: Home
   readonly runtime: QueueRuntime
   abstract readonly qd: QueueDescriptor
   /** Elements that wait here before fetching for filters stops, so that what no filter accepts does not pile up. */
@@ -41,8 +48,9 @@ export abstract class QueueNode implements QueueOwner {
   /** Where elements go after the end: set by `close`. */
   #giveBack: GiveBack | undefined
 
-  constructor(runtime: QueueRuntime, capacity: number) {
-    this.runtime = runtime
+  constructor(home: Home, capacity: number) {
+    this.home = home
+    this.runtime = home.runtime
     this.capacity = capacity
   }
 
@@ -53,6 +61,9 @@ export abstract class QueueNode implements QueueOwner {
   abstract push(sga: ScatterGatherArray): QueueToken
   /** The operation that this queue is the result of, and where it runs: for `explain`. */
   abstract describe(): Omit<Stage, 'qd' | 'from'>
+  /** Where the filters above it run that are expressions, and why; absent where it is no question: in software. */
+  describeFilters?(): Pick<Stage, 'runs' | 'why' | 'refusal'>
+  readonly elementKind: ElementKind = 'payload'
   /** What it stands on. */
   readonly sources: readonly QueueNode[] = []
 
@@ -191,13 +202,11 @@ export abstract class QueueNode implements QueueOwner {
     for (const waiting of this.#line.drain()) {
       if (typeof waiting !== 'number') waiting.finish(ending)
       else if (!this.runtime.isPending(waiting)) continue
-      else if (ending === 'end') this.runtime.completePop(waiting, this.endOfQueue(), undefined)
-      else this.runtime.fail(waiting, ending.code, ending.message)
+      else if (ending === 'end') {
+        this.runtime.completePop(waiting, new ScatterGatherArray(this.home.pool, []), undefined)
+      } else this.runtime.fail(waiting, ending.code, ending.message)
     }
   }
-
-  /** An array without segments. */
-  protected abstract endOfQueue(): ScatterGatherArray
 
   #fetchIfWanted(): void {
     if (this.isWanted) this.fetch()
@@ -208,13 +217,13 @@ export abstract class QueueNode implements QueueOwner {
 /** One line of `explain`. */
 export interface Stage {
   readonly qd: QueueDescriptor
-  readonly operation: 'socket or file' | 'queue' | 'merge' | 'filter' | 'map' | 'sort' | 'qconnect'
+  readonly operation: 'socket or file' | 'packets' | 'queue' | 'merge' | 'filter' | 'map' | 'sort' | 'qconnect'
   readonly from: readonly QueueDescriptor[]
   /** Where it runs. */
   readonly runs: 'device' | 'software'
   /** As what: a function of the application's, or the text of an expression. */
   readonly what: string
   readonly why: string
+  /** Of a filter that could run in the device but for this; of a program that the kernel refused, its verifier's log is the cause. */
+  readonly refusal?: ParakernelError
 }
-
-export const emptySga = (pool: ScatterGatherArray['pool']) => new ScatterGatherArray(pool, [])

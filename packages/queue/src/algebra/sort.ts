@@ -1,8 +1,8 @@
 import { checkFilter, expr, type FilterValue, interpretValue, PacketLayout } from '@parakernel/hal'
-import type { QueueRuntime } from '../queue-runtime.ts'
 import type { ScatterGatherArray } from '../scatter-gather.ts'
 import { DerivedNode } from './derived.ts'
-import type { Element, Ending } from './element.ts'
+import type { Element, ElementKind, Ending } from './element.ts'
+import type { Home } from './home.ts'
 import type { Consumer, QueueNode } from './queue-node.ts'
 
 /** An element's place in the order: lower comes first. A function, or a value of the expression language about its bytes. */
@@ -19,6 +19,7 @@ interface Entry {
  * taken from the source ahead of the pops.
  */
 export class SortedQueue extends DerivedNode implements Consumer {
+  override readonly elementKind: ElementKind
   readonly #source: QueueNode
   readonly #key: (sga: ScatterGatherArray) => number
   readonly #what: string
@@ -35,10 +36,11 @@ export class SortedQueue extends DerivedNode implements Consumer {
     if (this.#heap.length === 0 && this.#pendingEnd !== undefined) this.finish(this.#pendingEnd)
   }
 
-  constructor(runtime: QueueRuntime, pool: ScatterGatherArray['pool'], capacity: number, source: QueueNode, key: Key) {
-    super(runtime, pool, capacity, [source])
+  constructor(home: Home, capacity: number, source: QueueNode, key: Key) {
+    super(home, capacity, [source])
     this.#source = source
-    this.#key = keyOf(key)
+    this.elementKind = source.elementKind
+    this.#key = keyOf(key, source.elementKind)
     this.#what = typeof key === 'function' ? 'a function' : 'an expression'
   }
 
@@ -136,12 +138,13 @@ function isBefore(a: Entry, b: Entry): boolean {
 const layout = new PacketLayout()
 
 /** Where an expression's value is absent, the element comes last. */
-function keyOf(key: Key): (sga: ScatterGatherArray) => number {
+function keyOf(key: Key, elementKind: ElementKind): (sga: ScatterGatherArray) => number {
   if (typeof key === 'function') return key
   checkFilter(expr.present(key))
   return (sga) => {
     const bytes = sga.toBytes()
-    layout.ofPayload(0, bytes.length)
+    if (elementKind === 'frame') layout.ofFrame(bytes, 0, bytes.length)
+    else layout.ofPayload(0, bytes.length)
     const value = interpretValue(key, bytes, layout)
     return value < 0 ? Number.POSITIVE_INFINITY : value
   }

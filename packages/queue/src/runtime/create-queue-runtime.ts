@@ -1,5 +1,6 @@
 import { type ErrorCode, ParakernelError } from '@parakernel/hal'
 import type { Loop } from '@parakernel/kernel'
+import type { PushPop } from '../push-pop.ts'
 import type { QueueOwner, QueueRuntime } from '../queue-runtime.ts'
 import type { ScatterGatherArray } from '../scatter-gather.ts'
 import type { Completion, QueueDescriptor, QueueToken, SocketAddress } from '../types.ts'
@@ -11,25 +12,31 @@ import { takenToken, unknownToken, WaitGroup } from './wait-group.ts'
 export interface QueueRuntimeOptions {
   /** Tokens that may be outstanding, completed ones included; at most and by default 65,536. */
   readonly tokens?: number
+  /** Completed tokens that may wait to be redeemed before `issue` refuses further ones; by default as many as `tokens`. */
+  readonly completions?: number
   /** Queues that may be open; default 65,536. */
   readonly descriptors?: number
 }
 
 /** Creates the table of queues and tokens of `loop`'s thread. One a thread is the rule: one wait then spans every libOS. */
 export function createQueueRuntime(loop: Loop, options: QueueRuntimeOptions = {}): QueueRuntime {
-  const { tokens = MAX_TOKENS, descriptors = 65_536 } = options
-  if (!(Number.isInteger(tokens) && tokens > 0 && tokens <= MAX_TOKENS)) {
-    throw new ParakernelError('EINVAL', `${tokens} tokens are not between 1 and ${MAX_TOKENS}`, {
-      subject: 'queue runtime',
-    })
-  }
-  return new TableRuntime(loop, tokens, descriptors)
+  const { tokens = MAX_TOKENS, completions = tokens, descriptors = 65_536 } = options
+  checkCount(tokens, MAX_TOKENS, 'tokens')
+  checkCount(completions, tokens, 'completions')
+  return new TableRuntime(loop, tokens, completions, descriptors)
+}
+
+function checkCount(count: number, most: number, what: string): void {
+  if (Number.isInteger(count) && count > 0 && count <= most) return
+  throw new ParakernelError('EINVAL', `${count} ${what} are not between 1 and ${most}`, { subject: 'queue runtime' })
 }
 
 class TableRuntime implements QueueRuntime {
   readonly loop: Loop
   strays = 0
+  refused = 0
   readonly #tokens: TokenTable
+  readonly #completions: number
   readonly #descriptors: DescriptorTable
   /** Completed tokens in the order of their completion, but for those of the wait group. */
   readonly #ready: TokenList
@@ -50,8 +57,9 @@ class TableRuntime implements QueueRuntime {
     this.#tokens.resolvers[this.#resolverRow] = resolve
   }
 
-  constructor(loop: Loop, tokens: number, descriptors: number) {
+  constructor(loop: Loop, tokens: number, completions: number, descriptors: number) {
     this.loop = loop
+    this.#completions = completions
     this.#tokens = new TokenTable(tokens)
     this.#descriptors = new DescriptorTable(descriptors, this.#tokens)
     this.#ready = new TokenList(this.#tokens)
@@ -60,6 +68,10 @@ class TableRuntime implements QueueRuntime {
 
   get outstanding(): number {
     return this.#tokens.outstanding
+  }
+
+  get unredeemed(): number {
+    return this.#tokens.outstanding - this.#pending
   }
 
   wait(token: QueueToken, timeout?: number): Completion {
@@ -93,6 +105,23 @@ class TableRuntime implements QueueRuntime {
       }
       group.recheck(tokens)
     }
+  }
+
+  waitAll(tokens: readonly QueueToken[], timeout?: number): Completion[] {
+    if (new Set(tokens).size !== tokens.length) {
+      throw new ParakernelError('EINVAL', 'a token is in the list twice', { subject: 'waitAll' })
+    }
+    for (const token of tokens) this.#claimable(token)
+    if (timeout !== 0 && this.#pendingOnNode > 0 && this.#someOnNode(tokens)) throw needsNode('waitAll')
+    let done = 0
+    const allDone = () => {
+      while (done < tokens.length && !this.isPending(tokens[done])) done++
+      return done === tokens.length
+    }
+    if (!allDone() && !this.#run(allDone, timeout)) throw timedOut('waitAll', timeout)
+    // A task of the loop may have redeemed one meanwhile: then the others stay.
+    const rows = tokens.map((token) => this.#claimable(token))
+    return rows.map((row) => this.#redeem(row))
   }
 
   waitNext(timeout?: number): Completion | undefined {
@@ -133,8 +162,16 @@ class TableRuntime implements QueueRuntime {
     return true
   }
 
-  open(owner: QueueOwner): QueueDescriptor {
-    return this.#descriptors.open(owner)
+  open(owner: QueueOwner, libos?: PushPop): QueueDescriptor {
+    return this.#descriptors.open(owner, libos)
+  }
+
+  libosOf(qd: QueueDescriptor): PushPop | undefined {
+    return this.#descriptors.libos(qd)
+  }
+
+  onClose(qd: QueueDescriptor, listener: () => void): void {
+    this.#descriptors.onClose(qd, listener)
   }
 
   close(qd: QueueDescriptor): void {
@@ -148,6 +185,8 @@ class TableRuntime implements QueueRuntime {
 
   issue(qd: QueueDescriptor): QueueToken {
     const owner = this.#descriptors.owner(qd)
+    const outstanding = this.#tokens.outstanding
+    if (outstanding === this.#tokens.capacity || outstanding - this.#pending >= this.#completions) throw this.#full(qd)
     const row = this.#tokens.allocate(qd)
     this.#descriptors.pending(qd).push(row)
     this.#pending++
@@ -190,6 +229,15 @@ class TableRuntime implements QueueRuntime {
   fail(token: QueueToken, code: ErrorCode, message: string): void {
     const row = this.#pendingRow(token)
     if (row >= 0) this.#complete(row, { kind: 'failed', qd: this.#qdOf(row), token, code, message })
+  }
+
+  #full(qd: QueueDescriptor): ParakernelError {
+    this.refused++
+    const { outstanding, unredeemed } = this
+    return new ParakernelError('ENOBUFS', `${outstanding} tokens are outstanding, ${unredeemed} of them completed`, {
+      subject: `queue ${qd}`,
+      remedy: 'Redeem completed tokens with a wait call before issuing more',
+    })
   }
 
   #qdOf(row: number): QueueDescriptor {
@@ -260,7 +308,7 @@ class TableRuntime implements QueueRuntime {
   }
 
   #someOnNode(tokens: readonly QueueToken[]): boolean {
-    return tokens.some((token) => this.#onNode(this.#tokens.rowOf(token)))
+    return tokens.some((token) => this.isPending(token) && this.#onNode(this.#tokens.rowOf(token)))
   }
 }
 

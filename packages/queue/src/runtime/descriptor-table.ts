@@ -1,4 +1,5 @@
 import { ParakernelError } from '@parakernel/hal'
+import type { PushPop } from '../push-pop.ts'
 import type { QueueOwner } from '../queue-runtime.ts'
 import type { QueueDescriptor } from '../types.ts'
 import { TokenList } from './token-list.ts'
@@ -10,6 +11,8 @@ export class DescriptorTable {
   readonly #tokens: TokenTable
   readonly #owners: (QueueOwner | undefined)[] = [undefined]
   readonly #pending: (TokenList | undefined)[] = [undefined]
+  readonly #liboses: (PushPop | undefined)[] = [undefined]
+  readonly #closeListeners: ((() => void) | undefined)[] = []
   /** Lists of closed queues, for the next ones: numbers go round, and each would keep a list of its own otherwise. */
   readonly #spare: TokenList[] = []
   #last = 0
@@ -21,7 +24,7 @@ export class DescriptorTable {
   }
 
   /** @throws EMFILE */
-  open(owner: QueueOwner): QueueDescriptor {
+  open(owner: QueueOwner, libos: PushPop | undefined): QueueDescriptor {
     if (this.#open === this.#capacity) {
       throw new ParakernelError('EMFILE', `${this.#capacity} queues are open`, {
         subject: 'queue runtime',
@@ -34,6 +37,7 @@ export class DescriptorTable {
     this.#last = qd
     this.#open++
     this.#owners[qd] = owner
+    this.#liboses[qd] = libos
     this.#pending[qd] = this.#spare.pop() ?? new TokenList(this.#tokens)
     return qd as QueueDescriptor
   }
@@ -43,6 +47,17 @@ export class DescriptorTable {
     const owner = this.#owners[qd]
     if (owner === undefined) throw badDescriptor(qd)
     return owner
+  }
+
+  /** The libOS of an open queue, where it has one. */
+  libos(qd: QueueDescriptor): PushPop | undefined {
+    return this.#liboses[qd]
+  }
+
+  /** @throws EBADF */
+  onClose(qd: QueueDescriptor, listener: () => void): void {
+    this.owner(qd)
+    this.#closeListeners[qd] = listener
   }
 
   /** Pending tokens of an open queue. */
@@ -56,7 +71,12 @@ export class DescriptorTable {
     if (list !== undefined) this.#spare.push(list)
     this.#pending[qd] = undefined
     this.#owners[qd] = undefined
+    this.#liboses[qd] = undefined
     this.#open--
+    const listener = this.#closeListeners[qd]
+    if (listener === undefined) return
+    this.#closeListeners[qd] = undefined
+    listener()
   }
 }
 

@@ -84,7 +84,7 @@ export class VolumeLibOS implements StorageLibOS, TransferHome {
     this.#defaultDurability = checkDurability(durability, 'storage option durability')
     this.#waiters = new FrameWaiters(pool, loop)
     this.#frameBytes = pool.frameSize - pool.headroom - pool.window.tailroom
-    this.#volume = runtime.open(OWNER)
+    this.#volume = runtime.open(OWNER, this)
   }
 
   open(path: string, options: OpenOptions = {}): QueueDescriptor {
@@ -92,7 +92,7 @@ export class VolumeLibOS implements StorageLibOS, TransferHome {
     const resolved = resolveOpenOptions(path, options, this.#defaultDurability)
     parsePath(path)
     // Reserved first: without a descriptor nothing is made or cut.
-    const qd = this.runtime.open(OWNER)
+    const qd = this.runtime.open(OWNER, this)
     try {
       this.#open.set(qd, new OpenFile(qd, path, this.engine.open(path, resolved), resolved))
     } catch (error) {

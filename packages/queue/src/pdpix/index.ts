@@ -1,0 +1,1 @@
+export { Pdpix, type PdpixParts } from './pdpix.ts'
