@@ -17,14 +17,24 @@ import type { LeasedGrant } from './lease/resource.ts'
  * None of the calls may block or throw.
  */
 export interface Pollable {
-  /** Does a bounded amount of work and returns how much (frames, messages, completions); 0 when there was none. */
-  poll(now: number): number
+  /**
+   * Does a bounded amount of work and returns how much (frames, messages, completions); 0 when there was none. The loop asks
+   * for `limit` at most; what a pollable does beyond it, because it works in bursts of its own, is owed by its group.
+   */
+  poll(now: number, limit?: number): number
   readonly wake: WakeSource
   /** Asks for a wake-up, then looks once more; true: there is work, do not sleep. */
   arm(): boolean
   /** Time of the next thing that will happen by itself (a delivery on a virtual clock), Infinity when there is none. */
   nextEvent?(): number
+  /** In reports about the loop. */
+  readonly name?: string
 }
+
+/** Where pollables are unless they are added elsewhere: device queues, rings, memory queues. */
+export const FAST = 'fast'
+/** What may wait while there is anything else: clearing up, flushing for somebody who has left. */
+export const BACKGROUND = 'background'
 
 /** Opaque; 0 is never a timer. */
 export type TimerId = number
@@ -60,7 +70,8 @@ export interface Loop {
   readonly timers: Timers
   /** The clock as read at the start of the current round: free to read, at most one round old. */
   readonly now: number
-  add(pollable: Pollable): void
+  /** Adds it to a scheduling group, `FAST` unless another is named; one that is new gets a share of 1. */
+  add(pollable: Pollable, group?: string): void
   remove(pollable: Pollable): void
   /** Runs `task` at the end of the current round, or in the next one. */
   defer(task: () => void): void
@@ -92,6 +103,8 @@ export interface RingDescriptor {
   readonly slotBytes: number
   /** Wake word of the consumer's partition. */
   readonly wake: SharedArrayBuffer
+  /** The flag that the producer raises when it has published: the consumer may then poll the ring in a `ReadySet`. */
+  readonly ready?: { readonly flags: SharedArrayBuffer; readonly index: number }
 }
 
 /** What the code of a partition gets when it starts, in its own thread. */

@@ -1,6 +1,10 @@
+import { functionName, type StepTimer } from './stall-detector.ts'
+
 /** Tasks for the end of a round. Two lists that take turns, whose storage is kept, so that a task costs no allocation. */
 export class DeferredQueue {
   size = 0
+  /** That ran last. */
+  last: (() => void) | undefined
   #filling: (() => void)[] = []
   #running: (() => void)[] = []
 
@@ -11,7 +15,7 @@ export class DeferredQueue {
   }
 
   /** Runs what was there when it was called; what the tasks defer stays for the next call. Returns the number run. */
-  run(): number {
+  run(probe?: StepTimer): number {
     const count = this.size
     if (count === 0) return 0
     const tasks = this.#filling
@@ -23,7 +27,9 @@ export class DeferredQueue {
       while (i < count) {
         const task = tasks[i]
         tasks[i++] = nothing
+        this.last = task
         task()
+        probe?.step(() => functionName('task', task))
       }
     } finally {
       // A task threw: the rest must not be lost with it.

@@ -77,7 +77,7 @@ export class GuestDriver implements Driver {
     try {
       loop.yieldRequested = false
       for (;;) {
-        const work = loop.runOnce()
+        const work = loop.round()
         if (this.#stopped) return
         const over = ++this.#rounds >= ROUNDS_A_QUANTUM || (!loop.virtual && loop.now >= this.#end)
         if (work > 0) this.#quietTurns = 0
@@ -93,6 +93,7 @@ export class GuestDriver implements Driver {
       }
     } finally {
       if (!this.#stopped) {
+        loop.pause()
         if (next === 'microtask') microtask.then(this.#step)
         else if (next === 'turn') this.#immediate = setImmediate(this.#turn)
         this.#slept = next === 'sleep'

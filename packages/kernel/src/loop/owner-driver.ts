@@ -40,7 +40,7 @@ export class OwnerDriver implements Driver {
       const end = loop.clock.now() + QUANTUM
       let woken = false
       for (let rounds = 0; rounds < ROUNDS_A_QUANTUM; rounds++) {
-        const work = loop.runOnce()
+        const work = loop.round()
         if (this.#stopped || loop.yieldRequested) break
         if (work > 0) woken = false
         else if (woken) break
@@ -51,6 +51,7 @@ export class OwnerDriver implements Driver {
       }
     } finally {
       if (!this.#stopped) {
+        loop.pause()
         loop.counters.values[YIELDS]++
         loop.trace?.nodeBegins()
         this.#immediate = setImmediate(this.#step)

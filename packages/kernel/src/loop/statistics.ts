@@ -16,6 +16,21 @@ export const LOOP_COUNTERS = [
   'yields',
   /** Short sleeps without a wake-up, so that work gathers. */
   'gathers',
+  /** Polls that did something, by how much: 1, 2 and 3, 4 to 7 and so on, the last one 128 and more. */
+  'batches1',
+  'batches2',
+  'batches4',
+  'batches8',
+  'batches16',
+  'batches32',
+  'batches64',
+  'batches128',
+  /** Rounds in which a step took the thread longer than the loop's bound for stalls. */
+  'stalls',
+  /** Nanoseconds. */
+  'longestStall',
+  /** Rounds that took longer because the thread was not let run. */
+  'preemptions',
 ] as const
 
 export type LoopCounter = (typeof LOOP_COUNTERS)[number]
@@ -29,6 +44,12 @@ export const SLEEPS = 4
 export const SLEEPS_AVOIDED = 5
 export const YIELDS = 6
 export const GATHERS = 7
+/** The first of the batch counters, and how many there are. */
+export const BATCHES = 8
+export const BATCH_CLASSES = 8
+export const STALLS = 16
+export const LONGEST_STALL = 17
+export const PREEMPTIONS = 18
 
 const COUNTERS_BYTES = LOOP_COUNTERS.length * 8
 
@@ -44,4 +65,9 @@ export class LoopCounters extends Counters<LoopCounter> {
     super(LOOP_COUNTERS, buffer)
     this.roundTimes = new LogHistogram(buffer, COUNTERS_BYTES)
   }
+}
+
+/** Sizes 1, 2 and 3, 4 to 7, ...: the class of a batch is the logarithm of its size. */
+export function batchClass(size: number): number {
+  return Math.min(31 - Math.clz32(size), BATCH_CLASSES - 1)
 }

@@ -19,10 +19,11 @@ export interface RingOptions {
   readonly slotBytes: number
   /** Wake word of the consumer's partition. */
   readonly wake: SharedArrayBuffer
+  readonly ready?: RingDescriptor['ready']
 }
 
 /** Makes a ring from one partition to another. @throws EINVAL */
-export function createRing({ slots, slotBytes, wake }: RingOptions): RingDescriptor {
+export function createRing({ slots, slotBytes, wake, ready }: RingOptions): RingDescriptor {
   const invalid = (message: string) => new ParakernelError('EINVAL', message, { subject: 'ring' })
   if (!Number.isInteger(slots) || slots < 1 || (slots & (slots - 1)) !== 0) {
     throw invalid(`${slots} slots are not a power of two`)
@@ -31,7 +32,8 @@ export function createRing({ slots, slotBytes, wake }: RingOptions): RingDescrip
     throw invalid(`${slotBytes} bytes a slot are not a multiple of 8`)
   }
   if (slots * slotBytes > MAX_BYTES) throw invalid(`${slots} slots of ${slotBytes} bytes are more than 2 GiB`)
-  return { buffer: new SharedArrayBuffer(HEADER_BYTES + slots * slotBytes), slots, slotBytes, wake }
+  const buffer = new SharedArrayBuffer(HEADER_BYTES + slots * slotBytes)
+  return { buffer, slots, slotBytes, wake, ...(ready !== undefined && { ready }) }
 }
 
 /** The views of one end; the slots' views start at slot 0. */

@@ -9,19 +9,22 @@ export const RING_BATCH = 32
 export class RingPollable implements Pollable {
   readonly ring: RingConsumer
   readonly wake: WakeSource
+  readonly name: string
   readonly #handle: (at: number) => void
   readonly #batch: number
 
-  constructor(ring: RingConsumer, handle: (at: number) => void, batch = RING_BATCH) {
+  constructor(ring: RingConsumer, handle: (at: number) => void, batch = RING_BATCH, name = 'ring') {
     this.ring = ring
     this.wake = ring.wake
     this.#handle = handle
     this.#batch = batch
+    this.name = name
   }
 
-  poll(): number {
+  poll(_now?: number, limit = Infinity): number {
     const { ring } = this
-    for (let i = 0; i < this.#batch; i++) {
+    const count = Math.min(this.#batch, limit)
+    for (let i = 0; i < count; i++) {
       const at = ring.take()
       if (at < 0) break
       this.#handle(at)

@@ -1,5 +1,6 @@
 import { type Host, WakeWord } from '@parakernel/hal'
 import type { RingDescriptor } from '../contracts.ts'
+import { ReadyFlags } from '../loop/ready-flags.ts'
 import { CONSUMED, PRODUCED, ringViews } from './layout.ts'
 
 /**
@@ -21,6 +22,8 @@ export class RingProducer {
   readonly #indices: Int32Array
   readonly #wake: WakeWord
   readonly #host: Host | undefined
+  readonly #flags: ReadyFlags | undefined
+  readonly #flag: number
   readonly #slots: number
   readonly #mask: number
   #claimed: number
@@ -37,6 +40,8 @@ export class RingProducer {
     this.#indices = indices
     this.#wake = new WakeWord(descriptor.wake)
     this.#host = host
+    this.#flags = descriptor.ready === undefined ? undefined : new ReadyFlags(descriptor.ready.flags)
+    this.#flag = descriptor.ready?.index ?? 0
     this.#slots = descriptor.slots
     this.#mask = descriptor.slots - 1
     this.#published = Atomics.load(indices, PRODUCED)
@@ -70,6 +75,7 @@ export class RingProducer {
     if (count === 0) return 0
     this.#published = this.#claimed
     Atomics.store(this.#indices, PRODUCED, this.#published)
+    this.#flags?.raise(this.#flag)
     wake(this.#wake, this.#host)
     return count
   }

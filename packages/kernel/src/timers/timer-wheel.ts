@@ -27,6 +27,8 @@ const BUCKETS = NEXT_ROUND + 1
 export class TimerWheel implements Timers {
   /** Called when a new timer is the earliest of all, so that a sleeping driver can set its alarm anew. */
   onEarlier: (() => void) | undefined
+  /** The task that ran last. */
+  last: TimerTask | undefined
 
   readonly #clock: Clock
   readonly #table: TimerTable
@@ -108,6 +110,7 @@ export class TimerWheel implements Timers {
           this.#place(row)
         }
         fired++
+        this.last = task
         task(now)
       }
     } finally {
