@@ -1,6 +1,6 @@
 /**
- * `vitest run`, and once more the files whose process ended under them. A thread that ends can take its process with it in Node, as
- * rarely as once in some thousand starts; a file whose process ends twice in a row is a defect. Both are said in the summary.
+ * `vitest run`, and once more the files whose process ended under them. Node itself has been seen to end once in some thousand threads
+ * (see vitest.ts); a file whose process ends twice in a row is a defect. Both are said in the summary.
  */
 import { createVitest, parseCLI } from 'vitest/node'
 import { messageOf, printSummary, unfinished } from './summary.ts'
