@@ -50,6 +50,23 @@ function setAndFire(pending: number): number {
   })
 }
 
+/** Of a million timers over four seconds, in steps of 10 us, all that are set and fired. */
+function fireMillion(slack: number): number {
+  const count = 1_000_000
+  return bestNanoseconds(
+    count,
+    () => {
+      const { clock, timers, delay } = wheelWith(0)
+      for (let i = 0; i < count; i++) timers.at(clock.now() + (delay() & 0xffff_ffff), task, slack)
+      while (timers.size > 0) {
+        clock.advance(10_000)
+        timers.run(clock.now())
+      }
+    },
+    3,
+  )
+}
+
 function nothingDue(): number {
   const timers = new TimerWheel(new VirtualClock())
   timers.at(1e15, task)
@@ -64,4 +81,6 @@ for (const pending of [0, 1_000, 1_000_000]) {
   cases[`move a deadline, ${pending} pending`] = () => moveDeadline(pending)
   cases[`set and fire, ${pending} pending`] = () => setAndFire(pending)
 }
+cases['set and fire a million'] = () => fireMillion(0)
+cases['set and fire a million with a slack of 1 ms'] = () => fireMillion(1e6)
 await benchCases(import.meta, { title: 'timers', unit: 'ns', better: 'less' }, cases)

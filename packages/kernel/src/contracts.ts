@@ -40,10 +40,16 @@ export const BACKGROUND = 'background'
 export type TimerId = number
 
 export interface Timers {
-  /** Calls `task(now)` once at `time` (absolute nanoseconds on the loop's clock), or in the next round if that is past. O(1). */
-  at(time: number, task: (now: number) => void): TimerId
-  /** Calls `task` every `period` nanoseconds from `first` on, without drift; late rounds are not made up for. */
-  every(period: number, task: (now: number) => void, first?: number): TimerId
+  /**
+   * Calls `task(now)` once at `time` (absolute nanoseconds on the loop's clock), or in the next round if that is past. O(1). With
+   * `slack`, it may be up to so many nanoseconds later, together with others, so that a loop that sleeps wakes up less often.
+   */
+  at(time: number, task: (now: number) => void, slack?: number): TimerId
+  /**
+   * Calls `task` every `period` nanoseconds from `first` on, without drift; late rounds are not made up for. With `slack`, each
+   * time may be so much later.
+   */
+  every(period: number, task: (now: number) => void, first?: number, slack?: number): TimerId
   /** O(1). False when the timer has fired, was cancelled, or never was. */
   cancel(id: TimerId): boolean
   /** Earliest time at which a timer is due, Infinity when there is none. Never later than the true one. */

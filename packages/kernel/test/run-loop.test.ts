@@ -141,6 +141,18 @@ describe('runUntil on a real clock', () => {
     expect(loop.counters.get('rounds')).toBeLessThan(10)
   })
 
+  it('wakes up once for all timers that leave it the time', () => {
+    const sleeps = (slack: number) => {
+      const loop = new RunLoop({ wait: { kind: 'sleep' } })
+      const start = loop.clock.now()
+      for (let i = 1; i <= 100; i++) loop.timers.at(start + i * 2_000_000, () => {}, slack)
+      loop.runUntil(() => loop.timers.size === 0)
+      return loop.counters.get('sleeps')
+    }
+    // 200 ms, in steps of 33.6 ms; one sleep more for the way there, and for each that ends a little early.
+    expect(sleeps(40_000_000)).toBeLessThanOrEqual(2 * 8)
+  })
+
   it('ends at the deadline, also when there is always work', () => {
     const loop = new RunLoop()
     loop.add(pollable(() => 1))

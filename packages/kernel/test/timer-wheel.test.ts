@@ -265,4 +265,80 @@ describe('timer wheel', () => {
     expect(fired).toBe(total - cancelled)
     expect(late).toBe(0)
   })
+
+  it('takes timers with slack together, each within its own', () => {
+    const { timers, clock } = wheel()
+    /** How often a clock that jumps from one timer to the next stops. */
+    const stops = (slack: number) => {
+      const start = clock.now()
+      let random = 7
+      for (let i = 0; i < 1000; i++) {
+        random = (Math.imul(random, 1_103_515_245) + 12_345) & 0x7fff_ffff
+        const time = start + random
+        timers.at(
+          time,
+          (now) => {
+            expect(now).toBeGreaterThanOrEqual(time)
+            expect(now).toBeLessThanOrEqual(time + slack)
+          },
+          slack,
+        )
+      }
+      let count = 0
+      while (timers.size > 0) {
+        clock.advanceTo(timers.next())
+        if (timers.run(clock.now()) > 0) count++
+      }
+      return count
+    }
+    expect(stops(0)).toBe(1000)
+    // 2.1 s in steps of 8.4 ms, the power of two below the slack.
+    expect(stops(10e6)).toBeLessThanOrEqual(257)
+    expect(stops(100e6)).toBeLessThanOrEqual(33)
+  })
+
+  it('takes timers of different slack together', () => {
+    const { timers, run } = wheel(1)
+    const fired: number[] = []
+    for (const slack of [3_000, 10_000, 2_000_000]) timers.at(4_194_000, (now) => fired.push(now), slack)
+    expect(timers.next()).toBe(4_194_304)
+    run(4_194_304)
+    expect(fired).toEqual([4_194_304, 4_194_304, 4_194_304])
+  })
+
+  it('repeats with slack without drift: each time within the slack of its own', () => {
+    const { timers, clock } = wheel(12_345)
+    const times: number[] = []
+    const id = timers.every(1_000_000, (now) => times.push(now), 1_012_345, 300_000)
+    while (times.length < 1000) {
+      clock.advanceTo(timers.next())
+      timers.run(clock.now())
+    }
+    for (const [i, time] of times.entries()) {
+      const asked = 1_012_345 + i * 1_000_000
+      expect(time).toBeGreaterThanOrEqual(asked)
+      expect(time).toBeLessThanOrEqual(asked + 300_000)
+    }
+    expect(timers.cancel(id)).toBe(true)
+    expect(timers.size).toBe(0)
+  })
+
+  it('rounds a time up within its slack, and never beyond', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 1e15 }), fc.integer({ min: 0, max: 1e12 }), (time, slack) => {
+        const { timers } = wheel()
+        timers.at(time, () => {}, slack)
+        expect(timers.next()).toBeGreaterThanOrEqual(time)
+        expect(timers.next()).toBeLessThanOrEqual(time + slack)
+      }),
+    )
+    const { timers } = wheel()
+    const invalid = expect.objectContaining({ code: 'EINVAL' })
+    for (const slack of [-1, Infinity, Number.NaN]) {
+      expect(() => timers.at(5, () => {}, slack)).toThrow(invalid)
+      expect(() => timers.every(5, () => {}, 5, slack)).toThrow(invalid)
+    }
+    timers.at(Infinity, () => {}, 1000)
+    expect(timers.next()).toBe(Infinity)
+  })
 })

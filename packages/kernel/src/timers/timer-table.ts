@@ -19,7 +19,11 @@ export const PARKED = -3
  * too long is still told from its successor for at least a thousand lives of the row.
  */
 export class TimerTable {
+  /** When it fires: the time that was asked for, or a rounder one within its slack. */
   time: Float64Array
+  /** Of a periodic timer: the time that was asked for. */
+  base: Float64Array
+  slack: Float64Array
   /** Order of insertion: decides between equal times. */
   sequence: Float64Array
   /** Nanoseconds, or 0 for a timer that fires once. */
@@ -40,6 +44,8 @@ export class TimerTable {
   constructor(capacity: number) {
     this.#capacity = capacity
     this.time = new Float64Array(capacity)
+    this.base = new Float64Array(capacity)
+    this.slack = new Float64Array(capacity)
     this.sequence = new Float64Array(capacity)
     this.period = new Float64Array(capacity)
     this.previous = new Int32Array(capacity)
@@ -100,6 +106,8 @@ export class TimerTable {
     }
     const capacity = Math.min(old * 2, MAX_SLOTS)
     this.time = widen(new Float64Array(capacity), this.time)
+    this.base = widen(new Float64Array(capacity), this.base)
+    this.slack = widen(new Float64Array(capacity), this.slack)
     this.sequence = widen(new Float64Array(capacity), this.sequence)
     this.period = widen(new Float64Array(capacity), this.period)
     this.previous = widen(new Int32Array(capacity), this.previous)

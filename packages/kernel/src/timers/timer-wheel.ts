@@ -1,5 +1,6 @@
 import { type Clock, ParakernelError } from '@parakernel/hal'
 import type { TimerId, Timers } from '../contracts.ts'
+import { roundestTime } from './slack.ts'
 import { TimerHeap } from './timer-heap.ts'
 import { IN_HEAP, PARKED, TimerTable, type TimerTask } from './timer-table.ts'
 
@@ -56,15 +57,19 @@ export class TimerWheel implements Timers {
     return this.#table.size
   }
 
-  at(time: number, task: TimerTask): TimerId {
+  at(time: number, task: TimerTask, slack = 0): TimerId {
     if (Number.isNaN(time)) throw invalid('the time of a timer is not a number')
-    return this.#insert(time, 0, task)
+    return this.#insert(slack === 0 ? time : roundestTime(time, checkSlack(slack)), 0, task)
   }
 
-  every(period: number, task: TimerTask, first = this.#clock.now() + period): TimerId {
+  every(period: number, task: TimerTask, first = this.#clock.now() + period, slack = 0): TimerId {
     if (!(period > 0 && period < Infinity)) throw invalid(`period ${period} is not a positive number of nanoseconds`)
     if (!Number.isFinite(first)) throw invalid(`the first time of a timer, ${first}, is not a finite number`)
-    return this.#insert(first, period, task)
+    const id = this.#insert(roundestTime(first, checkSlack(slack)), period, task)
+    const row = this.#table.rowOf(id)
+    this.#table.base[row] = first
+    this.#table.slack[row] = slack
+    return id
   }
 
   cancel(id: TimerId): boolean {
@@ -105,7 +110,10 @@ export class TimerWheel implements Timers {
         const period = table.period[row]
         if (period === 0) table.free(row)
         else {
-          table.time[row] = time + period * (Math.floor((now - time) / period) + 1)
+          const base = table.base[row]
+          const next = base + period * (Math.floor((now - base) / period) + 1)
+          table.base[row] = next
+          table.time[row] = roundestTime(next, table.slack[row])
           table.stamp(row)
           this.#place(row)
         }
@@ -249,6 +257,11 @@ function replaceDigit(value: number, level: number, index: number): number {
   const shift = level * BITS
   const upper = shift + BITS >= 32 ? 0 : (value >> (shift + BITS)) << (shift + BITS)
   return upper | (index << shift)
+}
+
+function checkSlack(slack: number): number {
+  if (slack >= 0 && slack < Infinity) return slack
+  throw invalid(`slack ${slack} is not a number of nanoseconds from 0 on`)
 }
 
 function invalid(message: string): ParakernelError {
