@@ -1,4 +1,7 @@
 export * from './contracts.ts'
+export { ControlPlane, type ControlPlaneOptions } from './control/control-plane.ts'
+export type { PartitionSpecification, Restart, RestartPolicy } from './control/specification.ts'
+export type { SupervisedPartition, SupervisedStatistics } from './control/supervised-partition.ts'
 export { type Enforcement, GUARD } from './lease/enforcement.ts'
 export {
   Lease,

@@ -27,7 +27,7 @@ async function stack(nic: NicOptions = {}, options: Partial<NetOptions> = {}, wi
   const layers = new ProtocolStack(
     resolveOptions({ address: '10.0.0.1/24', addressCheck: 'none', ipv6: 'static', ndProbes: 0, seed: 1, ...options }),
     { pool, clock, loop, runtime: createQueueRuntime(loop), queues: [queue], partition: 0, partitions: 1 },
-    { pushed: () => {}, pushFailed: (_token, code) => lost.push(code), socketFailed: () => {} },
+    { pushed: () => {}, pushFailed: (_token, code) => lost.push(code), queuesLost: () => {}, socketFailed: () => {} },
   )
   const round = {
     poll: (now: number) => {

@@ -57,7 +57,7 @@ export class LeaseTable {
   readonly #counters = Object.fromEntries(LEASE_COUNTERS.map((name) => [name, 0])) as Record<LeaseCounter, number>
   #next = 1
 
-  constructor({ clock = new MonotonicClock(), after = nodeTimer }: LeaseTableOptions = {}) {
+  constructor({ clock = new MonotonicClock(), after = afterOnNode }: LeaseTableOptions = {}) {
     this.#clock = clock
     this.#after = after
   }
@@ -123,14 +123,17 @@ export class LeaseTable {
     return this.#handOver(next)
   }
 
-  /** A partition is gone, however it ended: every lease of it ends, and its frames are all free. Resolves when all can be granted again. */
-  async ownerGone(owner: LeaseOwner): Promise<readonly LeaseEnd[]> {
+  /**
+   * A partition is gone, however it ended: every lease of it ends, and its frames are all free. Resolves when all can be granted again,
+   * or, where it has a successor, have been granted to that: all but its frames, and what was being revoked.
+   */
+  async ownerGone(owner: LeaseOwner, successor?: LeaseOwner): Promise<readonly LeaseEnd[]> {
     this.#gone.add(owner)
     owner.holder = undefined
     const leases = this.leasesOf(owner)
     // A device may use the frames until its queues are back.
     const queues = await Promise.allSettled(
-      leases.filter(({ kind }) => kind !== 'frames').map((lease) => this.#end(lease, 'orphaned')),
+      leases.filter(({ kind }) => kind !== 'frames').map((lease) => this.#end(lease, 'orphaned', successor)),
     )
     const ends = queues.map((end) => {
       if (end.status === 'rejected') throw end.reason
@@ -147,8 +150,8 @@ export class LeaseTable {
   }
 
   /** Joins a revocation that is under way, or makes one that asks nobody. */
-  #end(lease: Lease, kind: LeaseEndKind): Promise<LeaseEnd> {
-    const revocation = this.#revocations.get(lease.id) ?? this.#revoke(lease, 0, undefined)
+  #end(lease: Lease, kind: LeaseEndKind, successor?: LeaseOwner): Promise<LeaseEnd> {
+    const revocation = this.#revocations.get(lease.id) ?? this.#revoke(lease, 0, successor)
     revocation.hurry(kind)
     return revocation.done
   }
@@ -289,7 +292,8 @@ export class LeaseTable {
     if (kind === 'orphaned' && resource.kind === 'frames') this.#counters.framesRecovered += resource.window.frameCount
     if (successor !== undefined && kind !== 'removed') revocation.next = this.#succeed(lease, successor)
     if (kind !== 'returned') void this.#tell(owner, lease)
-    return { lease, kind, took: this.#clock.now() - begun, lost }
+    const next = revocation.next instanceof Lease ? revocation.next : undefined
+    return { lease, kind, took: this.#clock.now() - begun, lost, next }
   }
 
   #succeed({ resource, enforcement }: Lease, successor: LeaseOwner): Lease | Error {
@@ -312,7 +316,8 @@ export class LeaseTable {
   }
 }
 
-function nodeTimer(nanoseconds: number, task: () => void): () => void {
+/** By Node's own timers, which count in milliseconds. */
+export function afterOnNode(nanoseconds: number, task: () => void): () => void {
   const timer = setTimeout(task, Math.ceil(nanoseconds / 1e6))
   return () => clearTimeout(timer)
 }

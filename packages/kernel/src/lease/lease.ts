@@ -26,6 +26,8 @@ export interface LeaseEnd {
   /** Nanoseconds from the request to the moment at which the resource could be granted again. */
   readonly took: number
   readonly lost: LeaseLoss
+  /** The successor's lease, where there was to be one and it could be had. */
+  readonly next: Lease | undefined
 }
 
 /** The partition as the table sees it: `PartitionHandle` is one. */

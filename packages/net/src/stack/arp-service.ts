@@ -245,8 +245,8 @@ export class ArpService implements NeighborResolver {
   }
 
   #broadcast(sender: Ipv4Address, target: Ipv4Address): void {
-    const { links } = this.#interface
-    this.#emit(links[0], arp.REQUEST, sender, 0, 0, target, ethernet.BROADCAST_HIGH, ethernet.BROADCAST_LOW)
+    const { link } = this.#interface
+    this.#emit(link, arp.REQUEST, sender, 0, 0, target, ethernet.BROADCAST_HIGH, ethernet.BROADCAST_LOW)
   }
 
   #emit(

@@ -139,7 +139,11 @@ export class DatagramOperations implements StackEvents {
     const token = this.#runtime.issue(socket.qd)
     const received = socket.received.shift()
     if (received !== undefined) this.#runtime.completePop(token, received.sga, received.source)
-    else if (!this.#failPending(socket, token)) socket.pops.push(token)
+    else if (!this.#failPending(socket, token)) {
+      const lost = this.#lossOf(socket)
+      if (lost === undefined) socket.pops.push(token)
+      else this.#fail(token, lost)
+    }
     return token
   }
 
@@ -187,6 +191,22 @@ export class DatagramOperations implements StackEvents {
     const token = socket.pops.shift()
     if (token === undefined) socket.pendingError = code
     else this.#fail(token, code)
+  }
+
+  queuesLost(): void {
+    for (const socket of this.table.sockets) {
+      const code = this.#lossOf(socket)
+      if (code === undefined) continue
+      for (let pop = socket.pops.shift(); pop !== undefined; pop = socket.pops.shift()) this.#fail(pop, code)
+    }
+  }
+
+  /** Why nothing will come for a socket any more. */
+  #lossOf({ local, peer }: UdpSocket): ErrorCode | undefined {
+    const { lost } = this.#stack
+    if (lost === undefined || local !== undefined || peer === undefined) return this.#stack.lossOf(local)
+    const path = this.#stack.output.pathTo(undefined, peer)
+    return path.failure === undefined ? path.interface.lost : lost
   }
 
   #send(socket: UdpSocket, sga: ScatterGatherArray, to: IpWords, port: number, token: QueueToken): void {
@@ -240,6 +260,8 @@ function endPoint(address: string, port: number, family: 4 | 6): IpWords | undef
 const REASONS: Partial<Record<ErrorCode, string>> = {
   EACCES: 'broadcast needs the socket option broadcast',
   EADDRINUSE: 'all ephemeral ports are taken',
+  ECANCELED: 'the lease of the device queue has ended',
+  ENODEV: 'the device is gone',
   EADDRNOTAVAIL: 'our address is not usable: another host may have it',
   ECONNREFUSED: 'the peer reported that nobody listens there',
   EHOSTUNREACH: 'the host does not answer',

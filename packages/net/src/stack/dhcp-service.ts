@@ -182,7 +182,7 @@ export class DhcpService {
 
   /** By hand: a packet from 0.0.0.0 has no path. */
   #broadcast(frame: number, datagram: number, size: number, source: Ipv4Address): void {
-    const { pool, memory, mac, linkHeader, vlanMode, vlanId, links } = this.#interface
+    const { pool, memory, mac, linkHeader, vlanMode, vlanId, link } = this.#interface
     const { view } = memory
     const packet = datagram - ipv4.HEADER_LENGTH
     const total = size + ipv4.HEADER_LENGTH
@@ -192,7 +192,7 @@ export class DhcpService {
     ethernet.setSource(view, start, mac.high, mac.low)
     if (vlanMode === VLAN_IN_BAND) ethernet.setTag(view, start, vlanId, ethernet.TYPE_IPV4)
     else ethernet.setType(view, start, ethernet.TYPE_IPV4)
-    links[0].tx.push(frame, start - pool.address(frame), total + linkHeader, 0, 0, 0)
+    link.tx.push(frame, start - pool.address(frame), total + linkHeader, 0, 0, 0)
   }
 }
 

@@ -135,7 +135,7 @@ export class MembershipService {
 
   /** Sends a message with TTL 1 and router alert; `write` writes its `length` bytes. */
   #send(destination: Ipv4Address, length: number, counter: number, write: (view: DataView, at: number) => void): void {
-    const { pool, memory, counters, links, linkHeader, address, mac, vlanId } = this.#interface
+    const { pool, memory, counters, link, linkHeader, address, mac, vlanId } = this.#interface
     const { view } = memory
     const frame = pool.allocateForDevice()
     if (frame < 0) {
@@ -161,7 +161,7 @@ export class MembershipService {
     counters.values[IP_OUT_REQUESTS]++
     counters.values[IP_OUT_MCAST_PKTS]++
     this.#interface.interfaceCounters.values[IF_OUT_MULTICAST_PKTS]++
-    links[0].tx.push(frame, pool.headroom, linkHeader + total, 0, 0, 0)
+    link.tx.push(frame, pool.headroom, linkHeader + total, 0, 0, 0)
   }
 
   /** Asks the device for the groups, and for the general query's. */

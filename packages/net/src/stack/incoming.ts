@@ -69,7 +69,7 @@ export function createIncoming(memory: PacketMemory, iface: NetInterface): Incom
     linkGroup: false,
     loopback: false,
     interface: iface,
-    link: iface.links[0],
+    link: iface.link,
     family: 4,
     source: new Int32Array(4),
     destination: new Int32Array(4),

@@ -213,7 +213,7 @@ export class Input implements SlowPath {
     incoming.flags = 0
     incoming.segmentSize = 0
     incoming.interface = iface
-    incoming.link = iface.links[0]
+    incoming.link = iface.link
     incoming.loopback = false
     incoming.linkGroup = ethernet.isGroup(toHigh)
     incoming.ethernet = at

@@ -1,7 +1,10 @@
 import {
   COLUMN_SEGMENT,
   COLUMN_VLAN,
+  type ErrorCode,
   type FramePool,
+  GRANT_ATTACHED,
+  GRANT_REMOVED,
   NetBurst,
   type NetQueue,
   SEGMENT_TCP4,
@@ -62,6 +65,10 @@ export class NetInterface {
   readonly index: number
   readonly loopback: boolean
   readonly links: readonly Link[]
+  /** Those of `links` whose queue is attached: what is sent goes by one of them. All, when none is. */
+  usable: readonly Link[]
+  /** Every queue is lost for good, and why: ECANCELED where the lease has ended, ENODEV where the device has. */
+  lost: ErrorCode | undefined = undefined
   /** Follows the device's, unless the options give one. */
   mac: MacParts
   /** Longest IP packet; follows the device's control events. */
@@ -146,12 +153,29 @@ export class NetInterface {
       rx: new NetBurst(Math.max(setup.burst, queue.capabilities.maxChain), queue.capabilities.columns),
       tx: new TransmitQueue(queue, setup.transmitBacklog, tag, this.counters),
     }))
+    this.usable = this.links
+    this.findUsable()
+  }
+
+  /** Looks which queues are still ours. */
+  findUsable(): void {
+    const attached = this.links.filter(({ queue }) => queue.control.state <= GRANT_ATTACHED)
+    this.usable = attached.length === 0 ? this.links : attached
+    if (attached.length > 0) return
+    const removed = this.links.some(({ queue }) => queue.control.state === GRANT_REMOVED)
+    this.lost = removed ? 'ENODEV' : 'ECANCELED'
+  }
+
+  /** The queue for what belongs to no flow. */
+  get link(): Link {
+    return this.usable[0]
   }
 
   /** The queue for packets to an address, by its last word: always the same for one address, so that they stay in order. */
   linkFor(destination: number): Link {
-    const n = this.links.length
-    return n === 1 ? this.links[0] : this.links[((destination ^ (destination >>> 16)) & 0xffff) % n]
+    const { usable } = this
+    const n = usable.length
+    return n === 1 ? usable[0] : usable[((destination ^ (destination >>> 16)) & 0xffff) % n]
   }
 
   /** Whether it can find neighbours of a family. */

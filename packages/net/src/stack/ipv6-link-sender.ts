@@ -84,6 +84,6 @@ export class Ipv6LinkSender {
     if (isMulticast(to)) values[IP6_OUT_MCAST_PKTS]++
     const start = writeLinkHeader(iface, packet, high, low, ethernet.TYPE_IPV6)
     const whole = linkHeader + ipv6.HEADER_LENGTH + options + length
-    iface.links[0].tx.push(frame, start - pool.address(frame), whole, 0, 0, 0)
+    iface.link.tx.push(frame, start - pool.address(frame), whole, 0, 0, 0)
   }
 }

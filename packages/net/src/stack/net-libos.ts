@@ -53,6 +53,10 @@ export class NetLibOS implements NetworkLibOS, QueueOwner {
       pushed: (token) => this.#datagrams.pushed(token),
       pushFailed: (token, code) => this.#datagrams.pushFailed(token, code),
       socketFailed: (socket, code) => this.#datagrams.socketFailed(socket, code),
+      queuesLost: () => {
+        this.#datagrams.queuesLost()
+        this.#streams.queuesLost()
+      },
     })
     this.#datagrams = new DatagramOperations(config, this.#stack, context.runtime)
     const open = () => this.runtime.open(this, this)

@@ -248,6 +248,6 @@ export class Output {
     }
     const type = path.family === 4 ? ethernet.TYPE_IPV4 : ethernet.TYPE_IPV6
     const start = writeLinkHeader(loopback, packet, 0, 0, type)
-    loopback.links[0].tx.push(frame, start - pool.address(frame), length + ipHeader + loopback.linkHeader, 0, 0, 0)
+    loopback.link.tx.push(frame, start - pool.address(frame), length + ipHeader + loopback.linkHeader, 0, 0, 0)
   }
 }

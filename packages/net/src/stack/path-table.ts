@@ -133,6 +133,10 @@ export class PathTable {
       path.nextHop = route.gateway ?? remote
       this.#set(path, iface, HOP_NEIGHBOR, 0, 0)
     }
+    if (iface.lost !== undefined) {
+      path.failure = 'ENETUNREACH'
+      return
+    }
     if (chosen) return
     const source =
       family === 4 ? mapped(addresses.sourceIpv4(iface, path.nextHop[3])) : selectSource(iface, remote, path.nextHop)

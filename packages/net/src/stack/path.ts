@@ -106,7 +106,7 @@ export class Path {
     this.fixed = local !== undefined
     this.nextHop = this.remote
     this.interface = iface
-    this.link = iface.links[0]
+    this.link = iface.link
   }
 
   /** Brings every field up to date; false when nothing can be sent, and `failure` says why. */

@@ -1,4 +1,4 @@
-import { type ErrorCode, GRANT_REMOVED, ParakernelError } from '@parakernel/hal'
+import { type ErrorCode, GRANT_ATTACHED, ParakernelError } from '@parakernel/hal'
 import { type IpWords, isIpv4Mapped, type LibOSContext, mapIpv4 } from '@parakernel/queue'
 import type { InterfaceConfig, NetConfig } from '../config.ts'
 import { macParts } from '../ethernet/mac.ts'
@@ -51,6 +51,8 @@ export interface StackEvents {
   pushFailed(token: number, code: ErrorCode): void
   /** An ICMP error about a connected socket's datagram. */
   socketFailed(socket: UdpSocket, code: ErrorCode): void
+  /** An interface has lost its last queue, for good: whatever waits for it alone waits in vain. */
+  queuesLost(): void
 }
 
 /** The layers of one partition's stack, wired, and what drives them: packets and time. */
@@ -80,11 +82,14 @@ export class ProtocolStack {
   readonly #takeOver = (packet: HandedPacket) => {
     const now = this.context.time[0]
     this.#input.handedOver(packet, now)
-    this.served.flush(this.interfaces[packet.interface].links[0], now)
+    this.served.flush(this.interfaces[packet.interface].link, now)
   }
   readonly #reassembly: Reassembly
   readonly #pathMtu = new PathMtuCache()
+  /** Some interface has lost its queues for good, and why. */
+  lost: ErrorCode | undefined = undefined
   readonly #plans: readonly InterfacePlan[]
+  readonly #events: StackEvents
   /** By interface and queue. */
   readonly #epochs: readonly Int32Array[]
 
@@ -95,6 +100,7 @@ export class ProtocolStack {
     const context = new StackContext(pool, config.random, clock)
     context.time[0] = now
     this.context = context
+    this.#events = events
     const plans = interfacePlans(config, libos)
     this.#plans = plans
     this.interfaces = createInterfaces(context, config, plans)
@@ -120,8 +126,8 @@ export class ProtocolStack {
       sent: ({ token }) => {
         if (token !== 0) events.pushed(token)
       },
-      lost: ({ token }, code) => {
-        if (token !== 0) events.pushFailed(token, code)
+      lost: ({ token, link }, code) => {
+        if (token !== 0) events.pushFailed(token, link.interface.lost ?? code)
       },
       addressLost: () => this.echo.clear('the address is in use by another host'),
     }
@@ -247,6 +253,22 @@ export class ProtocolStack {
     return slot === 0 ? undefined : this.sockets[slot - 1]
   }
 
+  /**
+   * Why nothing will ever come for a local address again, if that is so: the interface that has it has lost its queues for good. For
+   * all addresses, every interface of a device has; what we say to ourselves does not count.
+   */
+  lossOf(local: IpWords | undefined): ErrorCode | undefined {
+    if (this.lost === undefined) return undefined
+    if (local !== undefined) return this.addresses.ownerOf(local)?.lost
+    let lost: ErrorCode | undefined
+    for (const iface of this.interfaces) {
+      if (iface.loopback) continue
+      if (iface.lost === undefined) return undefined
+      lost = iface.lost
+    }
+    return lost
+  }
+
   /** Joins a group on the interface that its packets are sent by; the interface's index. */
   joinGroup(group: IpWords, now: number): number {
     const { index } = this.output.pathTo(undefined, group).interface
@@ -321,10 +343,15 @@ export class ProtocolStack {
     this.#transmit()
   }
 
-  /** Whether packets wait for a device or for ourselves. */
+  /** Whether packets wait for a device or for ourselves, or a device has something to say. */
   get hasWork(): boolean {
-    if (this.loopback.links[0].queue.arm() || this.tcp.hasWork || this.#handOff?.hasNews === true) return true
-    for (const { links } of this.interfaces) for (const { tx } of links) if (tx.waiting > 0) return true
+    if (this.loopback.link.queue.arm() || this.tcp.hasWork || this.#handOff?.hasNews === true) return true
+    for (const [n, { links }] of this.interfaces.entries()) {
+      const epochs = this.#epochs[n]
+      for (const [i, { tx, queue }] of links.entries()) {
+        if (tx.waiting > 0 || queue.control.epoch !== epochs[i]) return true
+      }
+    }
     return false
   }
 
@@ -344,7 +371,7 @@ export class ProtocolStack {
         tx.clear()
       }
     }
-    this.loopback.links[0].queue.detach()
+    this.loopback.link.queue.detach()
   }
 
   /** What other partitions have received for all. */
@@ -413,8 +440,22 @@ export class ProtocolStack {
       dhcp?.linkUp(this.context.time[0])
       ipv6?.linkUp(this.context.time[0])
     }
-    if (queue.control.state === GRANT_REMOVED) tx.clear()
+    if (queue.control.state !== GRANT_ATTACHED) tx.end()
+    const wasLost = iface.lost !== undefined
+    iface.findUsable()
     this.context.generation++
+    if (iface.lost !== undefined && !wasLost) this.#queuesLost(iface)
+  }
+
+  /** The abort of an interface: what waits for it fails, and its frames go back. What came before stays to be read. */
+  #queuesLost(iface: NetInterface): void {
+    this.lost = iface.lost
+    const { arp, ipv6 } = this.services[iface.index]
+    arp?.neighbors.clear()
+    ipv6?.neighborService.neighbors.clear()
+    this.tcp.abortAll(iface, iface.lost as ErrorCode)
+    if (this.lossOf(undefined) !== undefined) this.echo.clear('the device queue was taken away')
+    this.#events.queuesLost()
   }
 }
 

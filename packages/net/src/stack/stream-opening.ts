@@ -28,6 +28,8 @@ export class StreamOpening {
   readonly #table: StreamTable
   readonly #runtime: QueueRuntime
   readonly #open: () => QueueDescriptor
+  /** Why nothing will come for an address any more, if that is so. */
+  readonly #lossOf: (local: IpWords | undefined) => ErrorCode | undefined
 
   constructor(
     context: TcpContext,
@@ -35,12 +37,14 @@ export class StreamOpening {
     table: StreamTable,
     runtime: QueueRuntime,
     open: () => QueueDescriptor,
+    lossOf: (local: IpWords | undefined) => ErrorCode | undefined,
   ) {
     this.#tcp = context
     this.#output = output
     this.#table = table
     this.#runtime = runtime
     this.#open = open
+    this.#lossOf = lossOf
   }
 
   connect(socket: StreamSocket, peer: SocketAddress, token: QueueToken): void {
@@ -97,6 +101,17 @@ export class StreamOpening {
     }
     socket.tokens.accepts.push(token)
     this.offer(listener)
+    this.refuseAccepts(socket)
+  }
+
+  /** Accepts wait in vain where no connection can come any more. */
+  refuseAccepts({ listener, localAddress, waiting }: StreamSocket): void {
+    if (listener === undefined || waiting === undefined || waiting.accepts.size === 0) return
+    const code = this.#lossOf(localAddress)
+    if (code === undefined) return
+    for (let token = waiting.accepts.shift(); token !== undefined; token = waiting.accepts.shift()) {
+      this.#fail(token, code)
+    }
   }
 
   /** Matches connections that wait with accepts that wait, in order. */

@@ -62,7 +62,7 @@ export class StreamOperations implements TcpListener {
     this.#open = open
     this.table = new StreamTable(context, addresses, siblings, limit, 64)
     this.#transfer = new StreamTransfer(context, runtime)
-    this.#opening = new StreamOpening(context, output, this.table, runtime, open)
+    this.#opening = new StreamOpening(context, output, this.table, runtime, open, (local) => stack.lossOf(local))
     this.#closing = new StreamClosing(context, handshakes, this.table, this.#transfer, runtime)
     this.#serving = new StreamServing(context, this.#transfer, this.#closing)
     tcp.listener = this
@@ -210,6 +210,11 @@ export class StreamOperations implements TcpListener {
       if (socket.service === undefined) this.#transfer.flushPushes(socket)
     }
     return this.#serving.deliver(now)
+  }
+
+  /** Listeners that nobody can reach any more: what waits at them fails. Connections hear of it by themselves. */
+  queuesLost(): void {
+    for (const socket of this.table.sockets) this.#opening.refuseAccepts(socket)
   }
 
   /** The beginning of a round. */

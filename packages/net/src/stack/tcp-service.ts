@@ -1,8 +1,10 @@
+import type { ErrorCode } from '@parakernel/hal'
 import type { TcpSettings } from '../tcp/settings.ts'
 import { CLOSED, TIME_WAIT } from '../tcp/state.ts'
 import type { AddressTable } from './address-table.ts'
 import type { StackContext } from './context.ts'
 import type { ErrorLog } from './error-log.ts'
+import type { NetInterface } from './interface.ts'
 import type { Output } from './output.ts'
 import type { Siblings } from './siblings.ts'
 import { TcpContext, type TcpLimits } from './tcp-context.ts'
@@ -138,6 +140,15 @@ export class TcpService {
     }
     this.timeWaits.clear()
     this.context.budget.shared.clear()
+  }
+
+  /** Ends every connection by way of an interface whose queues are gone. Bytes that were not read are lost with it. */
+  abortAll(iface: NetInterface, failure: ErrorCode): void {
+    for (const endpoint of this.context.endpoints.slots) {
+      if (endpoint?.path.interface !== iface) continue
+      endpoint.connection.abort(failure)
+      this.context.touch(endpoint)
+    }
   }
 
   /** A connection has nothing to send for now: it waits for its timer, or is over. */

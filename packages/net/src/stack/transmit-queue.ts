@@ -32,6 +32,7 @@ export class TransmitQueue {
   readonly #hasChecksum: boolean
   readonly #hasSegment: boolean
   #start = 0
+  #ended = false
 
   /**
    * @param backlog entries that may wait
@@ -155,6 +156,10 @@ export class TransmitQueue {
     const start = this.#start
     if (start === burst.count) return 0
     const taken = this.#queue.transmit(burst, start)
+    if (taken === 0 && this.#ended) {
+      this.clear()
+      return 0
+    }
     if (taken > 0 && burst.refused > 0) this.#releaseRefused(start, start + taken)
     if (start + taken === burst.count) {
       burst.count = 0
@@ -165,9 +170,17 @@ export class TransmitQueue {
     return taken
   }
 
-  /** Releases what waits. */
+  /** The device's queue is gone: what waits is dropped, and whatever still comes, by the next `flush`. */
+  end(): void {
+    this.#ended = true
+    this.clear()
+  }
+
+  /** Drops what waits. */
   clear(): void {
-    for (let i = this.#start; i < this.burst.count; i++) this.#queue.pool.release(this.burst.frame[i])
+    const { burst } = this
+    for (let i = this.#start; i < burst.count; i += packetEntries(burst, i)) this.#counters.drop(DROP_OUT_REFUSED)
+    for (let i = this.#start; i < burst.count; i++) this.#queue.pool.release(burst.frame[i])
     this.burst.count = 0
     this.#start = 0
   }

@@ -12,6 +12,7 @@ import {
   Counters,
   type FramePool,
   GRANT_ATTACHED,
+  GRANT_REMOVED,
   ParakernelError,
   type Persistence,
 } from '@parakernel/hal'
@@ -250,15 +251,17 @@ class BlockMedium implements Medium, Pollable {
   /** A queue that has none of our commands and takes none has lost its grant. */
   #checkGrant(): void {
     const burst = this.#burst
-    if (this.#queue.control.state === GRANT_ATTACHED) return
-    for (let i = this.#consumed; i < burst.count; i++) this.#completed(burst.cookie[i], -ENODEV)
+    const { state } = this.#queue.control
+    if (state === GRANT_ATTACHED) return
+    const status = state === GRANT_REMOVED ? -ENODEV : -ECANCELED
+    for (let i = this.#consumed; i < burst.count; i++) this.#completed(burst.cookie[i], status)
     burst.count = 0
     burst.segments = 0
     this.#consumed = 0
     while (this.#head !== undefined) {
       const request = this.#head
       this.#drop()
-      request.status = -ENODEV
+      request.status = status
       if (request.commands === 0) this.#finish(request)
     }
   }

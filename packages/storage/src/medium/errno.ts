@@ -40,7 +40,7 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
 
 const REMEDIES: Partial<Record<ErrorCode, string>> = {
   ENODEV: 'Bring the device back and open it again',
-  ECANCELED: 'The medium was closed meanwhile: open it again',
+  ECANCELED: 'The medium was closed, or its lease was taken away: open it again, with a new one',
   ETIMEDOUT: 'Look at the device: it did not answer; then open it again',
   ENOSPC: 'Truncate what is no longer needed, or make it larger',
 }

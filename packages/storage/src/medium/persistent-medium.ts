@@ -7,11 +7,12 @@ import {
   Counters,
   copyBytes,
   type FramePool,
+  ParakernelError,
   type Persistence,
   type PersistentRegion,
 } from '@parakernel/hal'
 import type { Loop } from '@parakernel/kernel'
-import { EBADF, ECANCELED, EINVAL, EIO } from './errno.ts'
+import { EBADF, ECANCELED, EINVAL, EIO, ENODEV } from './errno.ts'
 import {
   MEDIUM_BYTES_COPIED,
   MEDIUM_BYTES_READ,
@@ -27,6 +28,12 @@ import {
 import type { MediumRequest } from './request.ts'
 
 const CACHE_LINE = 64
+
+/** What a region throws: a range that is not ours any more was taken, or has lost its device. */
+function statusOf(error: unknown): number {
+  if (!(error instanceof ParakernelError)) return -EIO
+  return error.code === 'ESTALE' ? -ECANCELED : error.code === 'ENODEV' ? -ENODEV : -EIO
+}
 
 /**
  * Persistent memory as a medium: a write copies and starts write-back, a flush drains. Requests complete in order, at the end
@@ -143,8 +150,8 @@ class PersistentMedium implements Medium {
       if (request.fua) this.#region.persist(this.#range)
       else this.#region.flush(this.#range)
       return 0
-    } catch {
-      return -EIO
+    } catch (error) {
+      return statusOf(error)
     }
   }
 

@@ -1,5 +1,11 @@
-import { EmulatedDisk } from '@parakernel/emulated'
-import { attachBlockQueue, createPlainWindow, DebugFramePool, MonotonicClock } from '@parakernel/hal'
+import { EmulatedDisk, EmulatedPersistentMemory } from '@parakernel/emulated'
+import {
+  attachBlockQueue,
+  attachPersistentRegion,
+  createPlainWindow,
+  DebugFramePool,
+  MonotonicClock,
+} from '@parakernel/hal'
 import { RunLoop } from '@parakernel/kernel'
 import { createQueueRuntime, openFile, readFile, sgaFromText, writeFile } from '@parakernel/queue'
 import { describe, expect, it } from 'vitest'
@@ -117,6 +123,55 @@ describe('a device that is pulled out', () => {
     expect([...kinds]).toEqual(['failed'])
     await libos.shutdown().catch(() => {})
     expect(pool.report()).toBe('')
+    loop.stop()
+  })
+})
+
+describe('a lease that is taken away', () => {
+  it('cancels flushed pushes that wait for it, each once, and gives every frame back', async () => {
+    const { media, loop, pool, runtime } = rig()
+    const disk = new EmulatedDisk({ clock, blockSize: 4096, media: media.slice(), latency: 20e6 })
+    const grant = disk.grant(0, { namespace: 1, firstLba: 0, blocks: BLOCKS }, pool.window)
+    const block = await attachBlockQueue(grant, { pool, clock })
+    const context = { loop, runtime, pool, block, persistent: undefined, partition: 0, partitions: 1 }
+    const libos = await storageLibos.create({}, context)
+    const qd = libos.creat('/file')
+    const push = (text: string) => {
+      const sga = sgaFromText(pool, text)
+      const token = libos.push(qd, sga)
+      sga.free()
+      return token
+    }
+    const tokens = Array.from({ length: 20 }, (_, i) => push(`push ${i}`))
+    tokens.push(libos.sync(qd), libos.syncVolume())
+    disk.reclaim(grant)
+    const ends = await Promise.all(tokens.map((token) => runtime.completion(token)))
+    expect(new Set(ends.map((end) => (end.kind === 'failed' ? end.code : end.kind)))).toEqual(new Set(['ECANCELED']))
+    expect(await runtime.completion(push('too late'))).toMatchObject({ kind: 'failed', code: 'ECANCELED' })
+    expect(runtime.strays).toBe(0)
+    await libos.shutdown().catch(() => {})
+    expect(runtime.outstanding).toBe(0)
+    expect(pool.report()).toBe('')
+    await disk.close()
+    loop.stop()
+  })
+  it('fails what comes to persistent memory', async () => {
+    const { loop, pool, runtime, disk } = rig()
+    const memory = new EmulatedPersistentMemory({ size: 16 << 20 })
+    const grant = memory.grant({ byteOffset: 0, byteLength: 16 << 20 })
+    const persistent = await attachPersistentRegion(grant, { clock })
+    const context = { loop, runtime, pool, block: undefined, persistent, partition: 0, partitions: 1 }
+    const libos = await storageLibos.create({}, context)
+    const qd = libos.creat('/file')
+    memory.reclaim(grant)
+    const sga = sgaFromText(pool, 'too late')
+    const push = libos.push(qd, sga)
+    sga.free()
+    expect(await runtime.completion(push)).toMatchObject({ kind: 'failed', code: 'ECANCELED' })
+    await libos.shutdown().catch(() => {})
+    expect(pool.report()).toBe('')
+    await disk.close()
+    await memory.close()
     loop.stop()
   })
 })
