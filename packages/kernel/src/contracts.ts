@@ -137,6 +137,18 @@ export interface PartitionContext<Data = unknown> {
   /** Region bytes of the lease beside the frame window, for the partition's own use (a store, a log). */
   readonly heap: { readonly byteOffset: number; readonly byteLength: number }
   readonly data: Data
+  /**
+   * Calls a method that another partition's module returned; arguments and result are cloned between threads. For the control path:
+   * it goes by way of the control thread.
+   * @throws what the method threw; EINVAL for a partition that is none, ENXIO for one that is not there or gone, ENOSYS for an unknown
+   * method, ETIMEDOUT at the deadline, whatever the other one does later
+   */
+  call(partition: number, method: string, args?: readonly unknown[], options?: PeerCallOptions): Promise<unknown>
+}
+
+export interface PeerCallOptions {
+  /** Milliseconds on the loop's clock; default 5,000. */
+  readonly timeout?: number
 }
 
 /** What a partition module exports as `partition`. */

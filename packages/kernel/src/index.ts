@@ -31,6 +31,7 @@ export { LOOP_COUNTERS, type LoopCounter, LoopCounters, type LoopStatistics } fr
 export { DEFAULT_SPIN } from './loop/waiting-policy.ts'
 export type { PartitionExit, PartitionHandle, PartitionStatistics } from './partition/handle.ts'
 export { runPartitionInline } from './partition/inline.ts'
+export type { Peers } from './partition/peer-calls.ts'
 export { type SpawnOptions, spawnPartition } from './partition/spawn.ts'
 export { createRing, type RingOptions, ringDepth } from './ring/layout.ts'
 export { RingConsumer } from './ring/ring-consumer.ts'

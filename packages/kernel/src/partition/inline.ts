@@ -4,19 +4,21 @@ import type { LeasedGrant } from '../lease/resource.ts'
 import type { RunLoop } from '../loop/run-loop.ts'
 import type { PartitionExit, PartitionHandle } from './handle.ts'
 import type { LeaseMessage } from './messages.ts'
+import { answerPeer, PeerCalls, type Peers } from './peer-calls.ts'
 import { QueueCounters } from './queue-statistics.ts'
 import { RunningPartition } from './running-partition.ts'
 
 /**
  * Runs a partition in the calling thread, on a loop that the caller drives: with a virtual clock, for a test, or where
- * one thread is enough. Several may share a loop. `plan.cpu`, `plan.wait` and `plan.hostModule` are not looked at.
+ * one thread is enough. Several may share a loop. `peers`: whom its code can call. `plan.cpu`, `plan.wait` and `plan.hostModule` are not looked at.
  */
 export function runPartitionInline(
   plan: PartitionPlan,
   loop: RunLoop,
   host: Host | undefined = loop.host,
+  peers?: Peers,
 ): PartitionHandle {
-  return new InlinePartition(plan, loop, host)
+  return new InlinePartition(plan, loop, host, peers)
 }
 
 class InlinePartition implements PartitionHandle {
@@ -29,11 +31,14 @@ class InlinePartition implements PartitionHandle {
   readonly #exit = Promise.withResolvers<PartitionExit>()
   #gone = false
 
-  constructor(plan: PartitionPlan, loop: RunLoop, host: Host | undefined) {
+  constructor(plan: PartitionPlan, loop: RunLoop, host: Host | undefined, peers: Peers | undefined) {
     this.name = plan.name
     this.index = plan.index
     this.exited = this.#exit.promise
-    this.#running = new RunningPartition(plan, loop, host)
+    const calls = new PeerCalls(plan.partitions, loop.clock, loop.timers, (request) => {
+      void answerPeer(request, peers).then((answer) => calls.answered(answer))
+    })
+    this.#running = new RunningPartition(plan, loop, host, calls)
     this.#counters = new QueueCounters(plan)
     this.ready = this.#running.start()
     this.ready.catch((error: Error) => this.#end({ kind: 'crashed', error }))

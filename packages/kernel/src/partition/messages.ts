@@ -1,6 +1,7 @@
 import { type ErrorCode, ParakernelError } from '@parakernel/hal'
 import type { PartitionPlan } from '../contracts.ts'
 import type { LeasedGrant } from '../lease/resource.ts'
+import type { PeerAnswer, PeerRequest } from './peer-calls.ts'
 
 /** What a partition's worker is started with. */
 export interface WorkerData {
@@ -12,6 +13,7 @@ export interface WorkerData {
 export type ToWorker =
   | { readonly kind: 'call'; readonly id: number; readonly method: string; readonly args: readonly unknown[] }
   | { readonly kind: 'stop' }
+  | PeerAnswer
   | ({ readonly id: number } & LeaseMessage)
 
 /** What the control plane says about leases; each is answered as a call is. */
@@ -24,6 +26,7 @@ export type FromWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'returned'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'threw'; readonly id: number; readonly error: PlainError }
+  | PeerRequest
   | { readonly kind: 'stopped' }
   | { readonly kind: 'crashed'; readonly error: PlainError }
 

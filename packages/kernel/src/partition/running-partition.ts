@@ -3,21 +3,24 @@ import type { PartitionContext, PartitionExports, PartitionMain, PartitionPlan }
 import type { RunLoop } from '../loop/run-loop.ts'
 import { HeldLeases } from './held-leases.ts'
 import type { LeaseMessage } from './messages.ts'
+import type { PeerCalls } from './peer-calls.ts'
 
 /** A partition in its own thread: builds what the plan describes, starts the module's code, and takes it down again. */
 export class RunningPartition {
   readonly plan: PartitionPlan
   readonly loop: RunLoop
   readonly #host: Host | undefined
+  readonly #peers: PeerCalls
   readonly #pool: FramePool
   readonly #held: HeldLeases
   #exports: PartitionExports = {}
   #stopped: Promise<void> | undefined
 
-  constructor(plan: PartitionPlan, loop: RunLoop, host: Host | undefined) {
+  constructor(plan: PartitionPlan, loop: RunLoop, host: Host | undefined, peers: PeerCalls) {
     this.plan = plan
     this.loop = loop
     this.#host = host
+    this.#peers = peers
     this.#pool = createPool(plan)
     this.#held = new HeldLeases(plan.name, {
       pool: this.#pool,
@@ -48,6 +51,7 @@ export class RunningPartition {
         outgoing: plan.outgoing,
         heap: plan.heap,
         data: plan.data,
+        call: (partition, method, args = [], options = {}) => this.#peers.call(partition, method, args, options),
       }
       this.#exports = (await main(context)) ?? {}
     } catch (error) {

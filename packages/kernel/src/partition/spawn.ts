@@ -7,6 +7,7 @@ import { wake } from '../ring/ring-producer.ts'
 import type { PartitionExit, PartitionHandle, PartitionStatistics } from './handle.ts'
 import { STOP_TIMEOUT } from './handle.ts'
 import { type FromWorker, fromPlainError, type ToWorker, type WorkerData } from './messages.ts'
+import { answerPeer, type Peers } from './peer-calls.ts'
 import { QueueCounters } from './queue-statistics.ts'
 
 /** Milliseconds that a crashed partition's thread has to end. */
@@ -17,6 +18,8 @@ export interface SpawnOptions {
   readonly host?: Host
   /** As of `Worker`; default: those of the calling thread. */
   readonly execArgv?: readonly string[]
+  /** Whom the partition's code can call. */
+  readonly peers?: Peers
 }
 
 interface PendingCall {
@@ -40,6 +43,7 @@ class WorkerPartition implements PartitionHandle {
   readonly #worker: Worker
   readonly #wake: WakeWord
   readonly #host: Host | undefined
+  readonly #peers: Peers | undefined
   readonly #loopCounters = new LoopCounters()
   readonly #queueCounters: QueueCounters
   readonly #ready = Promise.withResolvers<void>()
@@ -51,12 +55,13 @@ class WorkerPartition implements PartitionHandle {
   #reason: PartitionExit | undefined
   #stopping = false
 
-  constructor(plan: PartitionPlan, { host, execArgv }: SpawnOptions) {
+  constructor(plan: PartitionPlan, { host, execArgv, peers }: SpawnOptions) {
     this.name = plan.name
     this.index = plan.index
     this.ready = this.#ready.promise
     this.exited = this.#exit.promise
     this.#host = host
+    this.#peers = peers
     this.#wake = new WakeWord(plan.window.wake)
     this.#queueCounters = new QueueCounters(plan)
     // A caller who looks at `exited` only need not handle `ready` as well.
@@ -151,6 +156,7 @@ class WorkerPartition implements PartitionHandle {
     if (message.kind === 'ready') this.#ready.resolve()
     else if (message.kind === 'stopped') this.#reason ??= { kind: 'stopped' }
     else if (message.kind === 'crashed') this.#crash(fromPlainError(message.error))
+    else if (message.kind === 'peer-call') void answerPeer(message, this.#peers).then((answer) => this.#send(answer))
     else {
       const call = this.#calls.get(message.id)
       this.#calls.delete(message.id)

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { type Host, ParakernelError } from '@parakernel/hal'
 import { RunLoop } from '../loop/run-loop.ts'
 import { type FromWorker, type ToWorker, toPlainError, type WorkerData } from './messages.ts'
+import { type PeerAnswer, PeerCalls } from './peer-calls.ts'
 import { RunningPartition } from './running-partition.ts'
 
 /** The worker's side of `spawnPartition`: everything that happens in a partition's thread hangs from here. */
@@ -16,7 +17,8 @@ export async function partitionWorkerMain({ plan, counters }: WorkerData, port: 
       counters,
       ...(host === undefined ? {} : { host }),
     })
-    const partition = new RunningPartition(plan, loop, host)
+    const peers = new PeerCalls(plan.partitions, loop.clock, loop.timers, send)
+    const partition = new RunningPartition(plan, loop, host, peers)
     // Node would end the thread in the middle of whatever it does, and a foreign call that it is in would take the process along.
     // What the partition holds is left as it is: the control plane takes it back.
     process.once('uncaughtException', (error) => {
@@ -27,12 +29,13 @@ export async function partitionWorkerMain({ plan, counters }: WorkerData, port: 
     loop.start('owner')
     // The module may wait for what only the loop can bring, and for promises of its own.
     const started = loop.dependOnNode()
-    await partition.start()
-    started()
     port.on('message', (message: ToWorker) => {
       if (message.kind === 'stop') void end(partition, loop, port, send)
+      else if (message.kind === 'peer-returned' || message.kind === 'peer-threw') peers.answered(message)
       else void answer(partition, message, send)
     })
+    await partition.start()
+    started()
     send({ kind: 'ready' })
   } catch (error) {
     send({ kind: 'crashed', error: toPlainError(error) })
@@ -57,7 +60,7 @@ async function importHost(module: string): Promise<Host> {
 
 async function answer(
   partition: RunningPartition,
-  message: Exclude<ToWorker, { kind: 'stop' }>,
+  message: Exclude<ToWorker, { kind: 'stop' | PeerAnswer['kind'] }>,
   send: (message: FromWorker) => void,
 ): Promise<void> {
   const { id } = message

@@ -65,6 +65,9 @@ export function partition(context: PartitionContext<Script>) {
         return ring.publish()
       },
       received: () => received,
+      ask: (partition: number, method: string, args: readonly unknown[], timeout?: number) =>
+        context.call(partition, method, args, timeout === undefined ? {} : { timeout }),
+      never: () => new Promise(() => {}),
     },
     stop() {
       if (fail === 'stop') throw new Error('as the script says')
