@@ -27,8 +27,8 @@ export interface Pollable {
   arm(): boolean
   /** Time of the next thing that will happen by itself (a delivery on a virtual clock), Infinity when there is none. */
   nextEvent?(): number
-  /** In reports about the loop. */
-  readonly name?: string
+  /** What reports about the loop call it; its class by default. */
+  readonly label?: string
 }
 
 /** Where pollables are unless they are added elsewhere: device queues, rings, memory queues. */

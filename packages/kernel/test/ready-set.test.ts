@@ -21,7 +21,7 @@ function makeSet(count: number) {
   const queued = new Int32Array(count)
   const polls = new Int32Array(count)
   const member = (i: number): Pollable => ({
-    name: `queue ${i}`,
+    label: `queue ${i}`,
     poll(_now, limit = Infinity) {
       polls[i]++
       const work = Math.min(queued[i], limit)
@@ -84,11 +84,11 @@ describe('a ready set', () => {
 
   it('says what it is, and who of its members worked', () => {
     const { set, member, put } = makeSet(8)
-    expect(set.name).toBe('set')
+    expect(set.label).toBe('set')
     set.add(3, member(3))
     put(3, 1)
     set.poll(0)
-    expect(set.name).toBe('set: queue 3')
+    expect(set.label).toBe('set: queue 3')
   })
 
   it('finds all work, whatever is raised, polled, added and removed', () => {

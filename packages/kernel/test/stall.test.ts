@@ -16,7 +16,7 @@ function burn(milliseconds: number): void {
 const HOG = 50
 
 function step(name: string, poll: () => number = () => 0): Pollable {
-  return { name, poll, wake: { kind: 'none' }, arm: () => false }
+  return { label: name, poll, wake: { kind: 'none' }, arm: () => false }
 }
 
 /** Hogs the loop in the polls of these numbers. */

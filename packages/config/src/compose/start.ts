@@ -89,10 +89,13 @@ export async function startParts(
   const abort = aborted(interruption)
   abort.catch(() => {})
   const partitions: PartitionHandle[] = []
+  const peers = (index: number) => partitions[index]
   for (const plan of plans) {
     interruption.throwIfAborted()
     const running =
-      loop === undefined ? spawnPartition(plan, withHost(door)) : runPartitionInline(plan, loop, door.host)
+      loop === undefined
+        ? spawnPartition(plan, { ...withHost(door), peers })
+        : runPartitionInline(plan, loop, door.host, peers)
     let failed = false
     teardown.push(() => (failed ? undefined : stopPartition(running)))
     await Promise.race([running.ready, abort]).catch((cause) => {

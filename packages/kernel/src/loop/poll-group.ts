@@ -88,7 +88,7 @@ export class PollGroup {
       if (this.#next >= members.length) this.#next = 0
       const member = members[this.#next++]
       const done = member.poll(now, Math.min(this.#batch, this.#credit))
-      probe?.step(() => nameOf(member))
+      probe?.step(() => labelOf(member))
       if (done > 0) {
         work += done
         this.#credit -= done
@@ -107,8 +107,8 @@ export class PollGroup {
   }
 }
 
-export function nameOf(pollable: Pollable): string {
-  if (pollable.name !== undefined) return pollable.name
+export function labelOf(pollable: Pollable): string {
+  if (pollable.label !== undefined) return pollable.label
   const { name } = pollable.constructor
-  return name === 'Object' || name === '' ? 'a pollable without a name' : name
+  return name === 'Object' || name === '' ? 'a pollable without a label' : name
 }

@@ -12,7 +12,7 @@ const WIDTH = 1 << BITS
  */
 export class ReadySet implements Pollable {
   readonly wake: WakeSource
-  readonly #name: string
+  readonly #label: string
   readonly #flags: ReadyFlags
   /** By the index of its flag. */
   readonly #members: (Pollable | undefined)[]
@@ -25,23 +25,23 @@ export class ReadySet implements Pollable {
   #worker = -1
 
   /** @param flags shared memory of `readyFlagsBuffer` */
-  constructor(flags: SharedArrayBuffer, wake: WakeWord, name = 'ready set') {
+  constructor(flags: SharedArrayBuffer, wake: WakeWord, label = 'ready set') {
     this.#flags = new ReadyFlags(flags)
     this.wake = { kind: 'word', word: wake }
-    this.#name = name
+    this.#label = label
     this.#members = new Array<Pollable | undefined>(this.#flags.count).fill(undefined)
     this.#active = new Int32Array(this.#flags.count >> BITS)
   }
 
   /** With the member that worked last: what a report about this set should name. */
-  get name(): string {
+  get label(): string {
     const member = this.#members[this.#worker]
-    return member === undefined ? this.#name : `${this.#name}: ${member.name ?? `member ${this.#worker}`}`
+    return member === undefined ? this.#label : `${this.#label}: ${member.label ?? `member ${this.#worker}`}`
   }
 
   /** Joins under the flag `index`, and is polled once at least. @throws EINVAL for a flag that is none, EBUSY for one in use */
   add(index: number, member: Pollable): void {
-    const subject = this.#name
+    const subject = this.#label
     if (!(Number.isInteger(index) && index >= 0 && index < this.#members.length)) {
       throw new ParakernelError('EINVAL', `there is no flag ${index} of ${this.#members.length}`, { subject })
     }

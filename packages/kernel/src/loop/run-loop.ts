@@ -9,7 +9,7 @@ import { GuestDriver } from './guest-driver.ts'
 import type { LogHistogram } from './log-histogram.ts'
 import { type LoopTrace, TRACE_GATHER, TRACE_SLEEP } from './loop-trace.ts'
 import { OwnerDriver } from './owner-driver.ts'
-import { type GroupStatistics, nameOf, PollGroup } from './poll-group.ts'
+import { type GroupStatistics, labelOf, PollGroup } from './poll-group.ts'
 import { seededOrder } from './seeded-order.ts'
 import { functionName, type Stall, StallDetector, type StallOptions, type StepTimer } from './stall-detector.ts'
 import {
@@ -326,12 +326,12 @@ export class RunLoop implements Loop {
     if (this.#timersRun === 1) steps.push(functionName('timer', this.timers.last))
     else if (this.#timersRun > 1)
       steps.push(`one of ${this.#timersRun} timers`, functionName('timer', this.timers.last))
-    if (this.#sharing) for (const { workers } of this.#busyGroups) steps.push(...Array.from(workers, nameOf))
-    else if (this.#workers === 1) steps.push(...this.#fast.members.slice(this.#worker, this.#worker + 1).map(nameOf))
-    else if (this.#workers > 1) steps.push(...this.#fast.members.map(nameOf))
+    if (this.#sharing) for (const { workers } of this.#busyGroups) steps.push(...Array.from(workers, labelOf))
+    else if (this.#workers === 1) steps.push(...this.#fast.members.slice(this.#worker, this.#worker + 1).map(labelOf))
+    else if (this.#workers > 1) steps.push(...this.#fast.members.map(labelOf))
     if (this.#tasksRun === 1) steps.push(functionName('task', this.#deferred.last))
     else if (this.#tasksRun > 1) steps.push(`one of ${this.#tasksRun} tasks`, functionName('task', this.#deferred.last))
-    return steps.length === 0 ? this.#pollables.map(nameOf) : steps
+    return steps.length === 0 ? this.#pollables.map(labelOf) : steps
   }
 
   runUntil(done: () => boolean, deadline = Infinity): boolean {

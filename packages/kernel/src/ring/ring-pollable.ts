@@ -9,16 +9,16 @@ export const RING_BATCH = 32
 export class RingPollable implements Pollable {
   readonly ring: RingConsumer
   readonly wake: WakeSource
-  readonly name: string
+  readonly label: string
   readonly #handle: (at: number) => void
   readonly #batch: number
 
-  constructor(ring: RingConsumer, handle: (at: number) => void, batch = RING_BATCH, name = 'ring') {
+  constructor(ring: RingConsumer, handle: (at: number) => void, batch = RING_BATCH, label = 'ring') {
     this.ring = ring
     this.wake = ring.wake
     this.#handle = handle
     this.#batch = batch
-    this.name = name
+    this.label = label
   }
 
   poll(_now?: number, limit = Infinity): number {
