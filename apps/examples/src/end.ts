@@ -78,3 +78,15 @@ export function serving(transcript: Transcript, settle?: () => Promise<void>): P
     },
   }
 }
+
+/** Milliseconds without anything new after which the rest is not waited for any more. */
+const QUIET = 1000
+
+/** Waits until `count()` is at `expected`, or stands still for a second: what has not come by then is lost. */
+export async function settled(count: () => number, expected: () => number): Promise<void> {
+  let [before, since] = [count(), performance.now()]
+  while (count() < expected() && performance.now() - since < QUIET) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    if (count() !== before) [before, since] = [count(), performance.now()]
+  }
+}

@@ -1,14 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createLabNamespace, createVethPair, probeLab } from '@parakernel/linux'
 import { expect, onTestFinished, test } from 'vitest'
 import { goldenOf, joined } from './support/golden.ts'
+import { start } from './support/run.ts'
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 const blocks = [...readme.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => block.trim().split('\n'))
-const [opening, anywhere, tap, veth] = blocks
+const [opening, anywhere, tap, storage, veth] = blocks
 const lab = probeLab()
 
 interface Outcome {
@@ -23,13 +26,15 @@ interface Started {
   readonly outcome: Promise<Outcome>
 }
 
+const HOME = fileURLToPath(new URL('..', import.meta.url))
+
 /** Runs a line as it stands, `examples` being the program from its source. */
 function launch(line: string, where: readonly string[] = []): Started {
   const program = [process.execPath, '--conditions=source', fileURLToPath(new URL('../src/main.ts', import.meta.url))]
   const words = line.split(' ').flatMap((word) => (word === 'examples' ? program : [word]))
   const [file, ...args] = [...where, ...words]
   const child = spawn(file, args, {
-    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    cwd: HOME,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   onTestFinished(() => void child.kill('SIGKILL'))
@@ -49,6 +54,7 @@ test('has the lines that are run here', () => {
   for (const block of [anywhere, tap, veth]) {
     for (const line of block) expect(line).toContain('examples echo')
   }
+  for (const line of storage) expect(line).toMatch(/^examples journal/)
   expect([tap.length, veth.length]).toEqual([1, 2])
 })
 
@@ -60,8 +66,25 @@ test('examples --help, examples echo --help', async () => {
   expect(own).toMatchObject({ code: 0, out: expect.stringMatching(/^ {2}--app\.say +what the client says/m) })
 })
 
+/** A line that needs no process of its own; its files are in `folder`. */
+async function run(line: string, folder = HOME): Promise<Outcome> {
+  const [name, ...settings] = line.split(' ').slice(1)
+  const isFile = (word: string) => word.startsWith('configs/') || word.startsWith('journal')
+  const example = start([name, ...settings.map((word) => (isFile(word) ? resolve(folder, word) : word))])
+  return { code: await example.exited, out: example.printed(), error: example.noted() }
+}
+
 test.each(anywhere)('%s', async (line) => {
-  expect(await launch(line).outcome).toMatchObject({ code: 0, out: goldenOf('echo') })
+  expect(await run(line)).toMatchObject({ code: 0, out: goldenOf('echo') })
+})
+
+test.for(storage)('%s', async (line, context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'parakernel-examples-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const outcome = await run(line, folder)
+  const refused = /cannot run here: (.*)/.exec(outcome.error)?.[1]
+  if (refused !== undefined) return context.skip(refused)
+  expect(outcome).toMatchObject({ code: 0, out: goldenOf('journal') })
 })
 
 test.for(tap)('%s', async (line, context) => {
@@ -102,5 +125,5 @@ test.each([
     /server and client cannot all be on it .*--end server/,
   ],
 ] as const)('%s ends with %i', async (line, code, message) => {
-  expect(await launch(line).outcome).toMatchObject({ code, error: expect.stringMatching(message) })
+  expect(await run(line)).toMatchObject({ code, error: expect.stringMatching(message) })
 })

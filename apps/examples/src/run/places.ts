@@ -39,7 +39,8 @@ export async function placesOf(example: Example, config: ResolvedConfig, program
       if (address !== undefined) places.push({ end, here: { address, port }, config: undefined })
       continue
     }
-    const own = await configOf(config, program, i, mine.length === 1, end.acts === true)
+    const isAcross = i > 0 && mine.length > 1 && example.inTurn !== true
+    const own = await configOf(config, program, isAcross ? i : 0, end.acts === true)
     places.push({ end, here: { address: ownAddress(own), port }, config: own })
   }
   return places
@@ -55,25 +56,25 @@ function checkCable(example: Example, { settings }: ResolvedConfig, { peer }: Co
   })
 }
 
+/** @param across which of the ends beyond the first it is; 0 for one that stands on the config's own network */
 async function configOf(
   config: ResolvedConfig,
   program: LoadOptions,
-  index: number,
-  isAlone: boolean,
+  across: number,
   acts: boolean,
 ): Promise<ResolvedConfig> {
   const { peer } = config.settings.app as unknown as CommonSettings
   const changes: Record<string, unknown> = {}
-  if (acts) changes['partitions'] = 1
-  if (index > 0 && !isAlone) {
+  if (acts && config.settings.partitions > 1) changes['partitions'] = 1
+  if (across > 0) {
     const { address } = config.settings.network.libosOptions
     if (peer !== undefined) for (const [key, value] of Object.entries(peer)) changes[`network.${key}`] = value
     else if (config.backend !== undefined && typeof address === 'string') {
-      changes['network.address'] = nextAddress(address, index)
+      changes['network.address'] = nextAddress(address, across)
     }
   }
   if (Object.keys(changes).length === 0) return config
-  return loadConfig({ ...program, ...withChanges(config, changes, peer !== undefined && index > 0 && !isAlone) })
+  return loadConfig({ ...program, ...withChanges(config, changes, peer !== undefined && across > 0) })
 }
 
 /** What somebody has set in a config, changed in some places. */

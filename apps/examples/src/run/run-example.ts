@@ -27,10 +27,10 @@ export async function runExample(
   const here = places.filter((place): place is PlaceHere => place.config !== undefined)
   const { run } = config.settings.app as unknown as CommonSettings
   const machines = new Machines(example, places, run)
-  terminal.note(`${example.name}: ${here.map(describe).join('; ')}`)
+  terminal.note(`${example.name}: ${here.map((place) => describe(example, place)).join('; ')}`)
   const began = performance.now()
   try {
-    if (example.inTurn === true) await inTurn(here, machines, terminal)
+    if (example.inTurn === true) await inTurn(here, machines, terminal, interrupt)
     else await together(here, machines, terminal, interrupt)
   } finally {
     await machines.stop()
@@ -38,9 +38,10 @@ export async function runExample(
   terminal.note(`${example.name}: done in ${((performance.now() - began) / 1000).toFixed(2)} s`)
 }
 
-function describe({ end, here, config: { settings } }: PlaceHere): string {
-  const { libos, backend } = settings.network
-  return `${end.name} at ${here.address} on ${backend === undefined ? libos : `${libos} over ${backend}`}`
+function describe({ inTurn }: Example, { end, here, config: { settings } }: PlaceHere): string {
+  const { libos, backend } = (inTurn === true ? settings.storage : undefined) ?? settings.network
+  const where = inTurn === true ? '' : ` at ${here.address}`
+  return `${end.name}${where} on ${backend === undefined ? libos : `${libos} over ${backend}`}`
 }
 
 async function together(
@@ -53,7 +54,8 @@ async function together(
   for (const place of places) running.push({ place, machine: await machines.start(place) })
   const died = Promise.race(running.map(({ machine }) => failure(machine)))
   const active = running.find(({ place }) => place.end.acts === true)
-  const acted = active === undefined ? undefined : await Promise.race([act(active.machine, terminal), died])
+  const acted =
+    active === undefined ? undefined : await Promise.race([act(active.machine, terminal), died, stopped(interrupt)])
   const shown = new Map<Machine, number>()
   if (active === undefined) {
     const names = places.map(({ end, here: { address, port } }) => `${end.name} at ${address}:${port}`)
@@ -70,13 +72,19 @@ async function together(
 }
 
 /** One end after the other; each machine is stopped, or has crashed, before the next one starts. */
-async function inTurn(places: readonly PlaceHere[], machines: Machines, terminal: Terminal): Promise<void> {
+async function inTurn(
+  places: readonly PlaceHere[],
+  machines: Machines,
+  terminal: Terminal,
+  interrupt: AbortSignal,
+): Promise<void> {
   for (const place of places) {
     const machine = await machines.start(place)
     const exited = machine.exited
-    terminal.report(place.end.name, await act(machine, terminal))
+    terminal.report(place.end.name, await Promise.race([act(machine, terminal), stopped(interrupt)]))
     if (place.end.crashes !== true) await machine.stop()
     else {
+      if (place.config.settings.app['crash'] === 'process') process.kill(process.pid, 'SIGKILL')
       await machine.call(0, 'crash')
       const exit = await exited
       if (exit.reason !== 'failed') throw new ParakernelError('EPROTO', 'did not crash', { subject: place.end.name })
@@ -101,6 +109,15 @@ async function failure(machine: Machine): Promise<never> {
   const exit = await machine.exited
   if (exit.reason === 'failed') throw exit.error
   return new Promise(() => {})
+}
+
+/** Rejects when the user has had enough. */
+function stopped(interrupt: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const refuse = () => reject(new ParakernelError('ECANCELED', 'was interrupted before it was done'))
+    if (interrupt.aborted) refuse()
+    else interrupt.addEventListener('abort', refuse)
+  })
 }
 
 function reportsOf(machine: Machine): Promise<Report[]> {
