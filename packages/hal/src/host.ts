@@ -1,4 +1,5 @@
 import type { MemoryRegion } from './memory/region.ts'
+import type { ConfinedProgram } from './process/confinement.ts'
 
 /**
  * The host's means, as far as floors above `linux` need them. Injected, so that everything else runs on any platform, and
@@ -34,6 +35,17 @@ export interface Host {
    * workers, or without the symbols): the run loop then polls by timer.
    */
   watch(fd: number, ready: () => void): Watcher | undefined
+  /**
+   * Gives up every right that is not in `program`, checks that they are gone, and becomes that program: same process, other code.
+   * Absent where the host cannot. Returns never.
+   * @throws EPERM when a right is still there, or cannot be given up; ENOENT, EACCES for the executable
+   */
+  becomeConfined?(program: ConfinedProgram): never
+  /**
+   * Where a program begins that `becomeConfined` started: makes its memory unreadable for its user's other processes, and checks again.
+   * @throws EPERM
+   */
+  confirmConfinement?(program: Pick<ConfinedProgram, 'user' | 'parent'>): void
 }
 
 export interface Poller {

@@ -1,9 +1,18 @@
-import { type Host, type MemoryRegion, ParakernelError, type Poller, type Watcher } from '@parakernel/hal'
+import {
+  type ConfinedProgram,
+  type Host,
+  type MemoryRegion,
+  ParakernelError,
+  type Poller,
+  type Watcher,
+} from '@parakernel/hal'
 import { allowedCores, pinThread } from './affinity.ts'
 import { check } from './errno.ts'
 import { calls } from './ffi/calls.ts'
 import { foreign } from './ffi/foreign.ts'
 import { adviseHugePages, closeRegion, createMemfdRegion, mapMemfdRegion } from './memory/region.ts'
+import { becomeConfined } from './process/become-confined.ts'
+import { confirmConfinement } from './process/rights.ts'
 import { createEventFd, readEventFd, writeEventFd } from './wait/eventfd.ts'
 import { DescriptorPoller } from './wait/poller.ts'
 import { watchDescriptor } from './wait/uv-poll.ts'
@@ -67,6 +76,14 @@ export class LinuxHost implements Host {
 
   watch(fd: number, ready: () => void): Watcher | undefined {
     return watchDescriptor(fd, ready)
+  }
+
+  becomeConfined(program: ConfinedProgram): never {
+    return becomeConfined(program)
+  }
+
+  confirmConfinement(program: Pick<ConfinedProgram, 'user' | 'parent'>): void {
+    confirmConfinement(program)
   }
 }
 

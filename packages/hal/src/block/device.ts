@@ -3,6 +3,7 @@ import type { FramePool } from '../memory/frame-pool.ts'
 import type { FrameWindow } from '../memory/frame-window.ts'
 import type { MemoryRegion } from '../memory/region.ts'
 import type { ControlBlock } from '../net/control-block.ts'
+import type { BlockProcessLease } from '../process/lease.ts'
 import type { WakeSource } from '../wake.ts'
 import type { BlockBurst, BlockCompletions } from './burst.ts'
 
@@ -127,6 +128,12 @@ export interface BlockDevice {
    * changes nothing.
    */
   reclaim(grant: BlockQueueGrant): void
+  /**
+   * Gives the blocks of `range` to another process, with a queue of its own: see `leaseBlockRange`, by which it is called. Without it
+   * the device has nothing to offer.
+   * @throws EINVAL for a range that is not in its namespace; EPERM where a right is missing that making the kernel object needs
+   */
+  lease?(range: BlockRange): BlockProcessLease
   /** Sum over all queues, those of ended grants included. */
   statistics(): Record<BlockCounter, number>
   /** Reclaims every queue and lets go of the device. Idempotent. */

@@ -1,6 +1,7 @@
 import type { FilterExpression } from '../filter/expression.ts'
 import type { FramePool } from '../memory/frame-pool.ts'
 import type { FrameWindow } from '../memory/frame-window.ts'
+import type { NetProcessLease } from '../process/lease.ts'
 import type { WakeSource } from '../wake.ts'
 import type { NetBurst } from './burst.ts'
 import type { NetCapabilities } from './capabilities.ts'
@@ -79,6 +80,12 @@ export interface NetDevice {
    * twice changes nothing.
    */
   reclaim(grant: NetQueueGrant): void
+
+  /**
+   * Gives one queue pair to another process: see `leaseNetQueue`, by which it is called. Without it the device has nothing to offer.
+   * @throws what `grant` throws; ENOTSUP for a region that is no memfd; EPERM for one that another lease's frames lie in
+   */
+  lease?(queue: number, window: FrameWindow): NetProcessLease
 
   /** Adds a steering rule. @throws ENOTSUP without the capability, EINVAL for a queue out of range. */
   steer(rule: SteeringRule): void

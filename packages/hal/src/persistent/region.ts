@@ -1,5 +1,6 @@
 import type { Persistence } from '../block/device.ts'
 import type { MemoryRegion } from '../memory/region.ts'
+import type { PersistentProcessLease } from '../process/lease.ts'
 import type { PersistentCopy } from './copy.ts'
 
 /** Byte ranges as pairs [offset, length, offset, length, ...] in a flat list, so that a flush of many is one call. */
@@ -39,6 +40,8 @@ export interface PersistentDevice {
   grant(range: PersistentRange, lease?: number): PersistentGrant
   /** Without the holder's help. What it stored and did not drain may or may not be there. Idempotent. */
   reclaim(grant: PersistentGrant): void
+  /** Gives a range to another process: see `leasePersistentRange`, by which it is called. Without it the device has nothing to offer. */
+  lease?(range: PersistentRange): PersistentProcessLease
   /** Drains, and unmaps what no holder can reach any more. Idempotent. */
   close(): Promise<void>
 }

@@ -94,6 +94,28 @@ export const ALLOWED_CALLS = {
   dup3: { result: 'int', parameters: ['int', 'int', 'int'], purpose: 'put a placeholder in the place of a socket' },
   close: { result: 'int', parameters: ['int'], purpose: 'give a descriptor back' },
 
+  // Giving up rights
+  prctl: {
+    result: 'int',
+    parameters: ['int', 'ulong', 'ulong', 'ulong', 'ulong'],
+    purpose: 'empty the capability bounding set, no new privileges, end with the parent, no readers of the memory',
+  },
+  capset: { result: 'int', parameters: ['void *', 'void *'], purpose: 'give up all capabilities' },
+  setgroups: { result: 'int', parameters: ['size_t', 'void *'], purpose: 'leave all supplementary groups' },
+  setresgid: { result: 'int', parameters: ['uint32_t', 'uint32_t', 'uint32_t'], purpose: 'become another group' },
+  setresuid: { result: 'int', parameters: ['uint32_t', 'uint32_t', 'uint32_t'], purpose: 'become another user' },
+  close_range: {
+    result: 'int',
+    parameters: ['long', 'uint32_t', 'uint32_t', 'uint32_t'],
+    syscall: { x64: 436, arm64: 436 },
+    purpose: 'hand on no descriptor but those that are meant',
+  },
+  execve: {
+    result: 'int',
+    parameters: ['str', 'void *', 'void *'],
+    purpose: 'become the program of a partition, with one thread and no rights',
+  },
+
   // Cores
   sched_setaffinity: { result: 'int', parameters: ['int', 'size_t', 'void *'], purpose: 'pin a partition to a core' },
   sched_getaffinity: { result: 'int', parameters: ['int', 'size_t', 'void *'], purpose: 'which cores are allowed' },

@@ -24,20 +24,22 @@ export function createMemfdRegion(byteLength: number, name: string): MemoryRegio
 }
 
 /**
- * Maps an inherited memfd as a region. `byteLength` is that of the region that the other process created.
+ * Maps an inherited memfd as a region, or the part of it from `byteOffset` on, a multiple of a page. `byteLength` is that of the region
+ * that the other process created, or of the part.
  * Throws EINVAL when the memfd is shorter: touching what lies beyond its end would kill the process.
  */
-export function mapMemfdRegion(fd: number, byteLength: number): MemoryRegion {
+export function mapMemfdRegion(fd: number, byteLength: number, byteOffset = 0): MemoryRegion {
   const subject = `memfd ${fd}`
   const memory = createRegionMemory(byteLength)
   const size = descriptorSize(fd, subject)
-  if (size < memory.buffer.byteLength) {
-    throw new ParakernelError('EINVAL', `holds ${size} bytes, the region needs ${memory.buffer.byteLength}`, {
+  const end = byteOffset + memory.buffer.byteLength
+  if (size < end) {
+    throw new ParakernelError('EINVAL', `holds ${size} bytes, the region needs ${end}`, {
       subject,
       remedy: 'Pass the byteLength of the region that was created with it',
     })
   }
-  return layOver(memory, fd, subject)
+  return layOver(memory, fd, subject, byteOffset)
 }
 
 /** Closes the memfd. The pages stay mapped: the engine owns the addresses, and views over them may live. */
@@ -60,9 +62,9 @@ export function regionAddress(region: MemoryRegion): number {
   return foreign().addressOf(region.buffer)
 }
 
-function layOver(memory: MemoryRegion['memory'], fd: number, subject: string): MemoryRegion {
+function layOver(memory: MemoryRegion['memory'], fd: number, subject: string, byteOffset = 0): MemoryRegion {
   const buffer = memory.buffer as SharedArrayBuffer
   const address = foreign().addressOf(buffer)
-  mmap(address, buffer.byteLength, MAP_SHARED | MAP_FIXED, fd, 0, subject)
+  mmap(address, buffer.byteLength, MAP_SHARED | MAP_FIXED, fd, byteOffset, subject)
   return { kind: 'memfd', memory, buffer, byteLength: buffer.byteLength, fd }
 }
