@@ -12,6 +12,8 @@ import { AF_XDP, calls, foreign, missingCapabilities, SOCK_CLOEXEC, SOCK_RAW } f
 import { AfXdpDevice } from './control/device.ts'
 import { socketError } from './control/queue-socket.ts'
 import { AfXdpQueue } from './data/queue.ts'
+import { LeasedDevice } from './lease/leased-device.ts'
+import type { XdpLeaseTicket } from './lease/ticket.ts'
 import { type AfXdpOptions, optionSpecs } from './options.ts'
 import type { XdpTransport } from './transport.ts'
 
@@ -43,4 +45,12 @@ export const backend: NetBackend<AfXdpOptions> = {
   attach(grant: NetQueueGrant, context: AttachContext): NetQueue {
     return new AfXdpQueue(grant as NetQueueGrant<XdpTransport>, context)
   },
+}
+
+/**
+ * In the process that was given `lease.descriptors` and `lease.ticket`: the queue as a device of one queue.
+ * @throws EBADF, EINVAL for descriptors that are not those of the ticket
+ */
+export function openProcessLease(ticket: unknown, descriptors: readonly number[]): LeasedDevice {
+  return new LeasedDevice(ticket as XdpLeaseTicket, descriptors, import.meta.url)
 }

@@ -77,8 +77,13 @@ export class Ledger {
   }
 }
 
+/** The holder's own count in a ledger that lies at `byteOffset` of shared memory. */
+export function ledgerTooLong(buffer: SharedArrayBuffer, byteOffset: number): Float64Array {
+  return new Float64Array(buffer, byteOffset + TOO_LONG_HERE * 8, 1)
+}
+
 /** What the kernel counts for a socket, or undefined when there is no socket any more. */
-function socketStatistics(descriptor: number): XdpStatistics | undefined {
+export function socketStatistics(descriptor: number): XdpStatistics | undefined {
   const bytes = new Uint8Array(XDP_STATISTICS_BYTES)
   const length = new Uint32Array([bytes.length])
   if (calls().getsockopt(descriptor, SOL_XDP, XDP_STATISTICS, bytes, length) < 0) return undefined

@@ -33,7 +33,7 @@ export function retire({ transport, counters, queue }: NetQueueGrant<XdpTranspor
     if (Atomics.load(words, RETIRED) === RETIRE_DONE) return
   }
   const ledger = new Ledger(transport.ledger, new NetCounters(counters))
-  ledger.refresh(transport.descriptor, openTable(transport.filter).leftOut(queue))
+  ledger.refresh(transport.descriptor, transport.filter === undefined ? 0 : openTable(transport.filter).leftOut(queue))
   ledger.close(entriesIn(transport.rx), entriesIn(transport.tx), bytesIn(transport.tx, transport.ringSize))
   for (const ring of [transport.rx, transport.tx, transport.fill, transport.completion]) {
     replaceByEmpty(ring.address, ring.length)

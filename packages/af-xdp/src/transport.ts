@@ -45,7 +45,8 @@ export interface XdpTransport {
   readonly completion: MappedRing
   /** Two shared words: whether the socket is still there, and whether the holder looks at it (see `retire.ts`). */
   readonly retirement: SharedArrayBuffer
-  readonly filter: FilterMemory
+  /** Undefined in a process that was leased the queue: the filter is the control plane's. */
+  readonly filter: FilterMemory | undefined
   /** Shared memory of a `Ledger`. */
   readonly ledger: SharedArrayBuffer
 }

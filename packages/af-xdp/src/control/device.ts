@@ -31,6 +31,7 @@ import {
   wakeHolder,
   watchLink,
 } from '@parakernel/linux'
+import { checkLeasedRegion, QueueLease } from '../lease/queue-lease.ts'
 import { LEDGER_BYTES, Ledger } from '../ledger.ts'
 import type { AfXdpOptions } from '../options.ts'
 import { isAcknowledged, isOpen, RETIREMENT_BYTES, retire } from '../retire.ts'
@@ -76,6 +77,10 @@ export class AfXdpDevice implements NetDevice {
   readonly #watch: LinkWatch
   readonly #listeners = new Set<(event: NetDeviceEvent) => void>()
   readonly #active = new Map<number, ActiveGrant>()
+  /** Queues of other processes. */
+  readonly #leases = new Map<number, QueueLease>()
+  /** Queues that another process had, whose end the kernel may still be busy with. */
+  readonly #leased = new Set<number>()
   readonly #slots: DescriptorSlots
   /** One set of counters a queue, which all its grants share. */
   readonly #counters: readonly NetCounters[]
@@ -135,6 +140,39 @@ export class AfXdpDevice implements NetDevice {
   }
 
   grant(queue: number, window: FrameWindow): NetQueueGrant<XdpTransport> {
+    this.#claim(queue, window)
+    return this.#open(queue, window)
+  }
+
+  lease(queue: number, window: FrameWindow): QueueLease {
+    const others = [...this.#active.values()].map(({ grant }) => grant.window)
+    for (const lease of this.#leases.values()) others.push(lease.window)
+    checkLeasedRegion(window, others, `${this.name} queue ${queue}`)
+    this.#claim(queue, window)
+    const { ringSize } = this.capabilities
+    const lease = new QueueLease({
+      ticket: {
+        device: this.name,
+        queue,
+        capabilities: { ...this.capabilities, receiveFilter: false, packetFilter: false },
+        ringSize,
+        metadataBytes: this.#metadataBytes,
+      },
+      window,
+      socket: this.#openSocket(queue, window),
+      program: this.#program,
+      counters: this.#counters[queue],
+      module: this.#module,
+      onClose: () => void this.#leases.delete(queue),
+    })
+    publishLink(lease.control, this.#link)
+    this.#leases.set(queue, lease)
+    this.#leased.add(queue)
+    return lease
+  }
+
+  /** Makes sure that the queue can be had with these frames. Throws what `grant` throws. */
+  #claim(queue: number, window: FrameWindow): void {
     this.#watch.refresh()
     const subject = `${this.name} queue ${queue}`
     if (this.#closed || !this.#link.present) {
@@ -144,17 +182,15 @@ export class AfXdpDevice implements NetDevice {
       throw this.#noSuchQueue(queue)
     }
     const owner = this.#active.get(queue)
-    if (owner !== undefined) {
-      if (owner.control.state !== GRANT_DETACHED) {
-        throw new ParakernelError('EBUSY', `lease ${owner.grant.window.lease} has the queue`, {
-          subject,
-          remedy: 'Reclaim its grant first, or take another queue',
-        })
-      }
-      this.reclaim(owner.grant)
+    const leased = this.#leases.get(queue)
+    if (leased !== undefined || (owner !== undefined && owner.control.state !== GRANT_DETACHED)) {
+      throw new ParakernelError('EBUSY', `lease ${(leased ?? owner?.grant)?.window.lease} has the queue`, {
+        subject,
+        remedy: leased === undefined ? 'Reclaim its grant first, or take another queue' : 'Close that lease first',
+      })
     }
+    if (owner !== undefined) this.reclaim(owner.grant)
     checkWindow(window, this.#link.mtu, subject)
-    return this.#open(queue, window)
   }
 
   reclaim(grant: NetQueueGrant): void {
@@ -203,6 +239,8 @@ export class AfXdpDevice implements NetDevice {
   queueStatistics(queue: number): NetStatistics {
     const counters = this.#counters[queue]
     if (counters === undefined) throw this.#noSuchQueue(queue)
+    const leased = this.#leases.get(queue)
+    if (leased !== undefined) return leased.statistics()
     const active = this.#active.get(queue)
     if (active !== undefined && isOpen(active.grant.transport)) {
       active.ledger.refresh(active.grant.transport.descriptor, this.#program.filter.leftOut(queue))
@@ -218,6 +256,7 @@ export class AfXdpDevice implements NetDevice {
   async close(): Promise<void> {
     if (this.#closed) return
     for (const { grant } of [...this.#active.values()]) this.reclaim(grant)
+    for (const lease of [...this.#leases.values()]) lease.close()
     this.#closed = true
     this.#watch.close()
     clearInterval(this.#joinTimer)
@@ -233,8 +272,13 @@ export class AfXdpDevice implements NetDevice {
     })
   }
 
-  #open(queue: number, window: FrameWindow): NetQueueGrant<XdpTransport> {
-    const socket = openFreedQueue(
+  get #metadataBytes(): number {
+    return UMEM_METADATA[this.#options.transmitChecksum ?? 'none'].metadataBytes
+  }
+
+  #openSocket(queue: number, window: FrameWindow): QueueSocket {
+    const freed = this.#slots.has(queue) || this.#leased.has(queue)
+    return openFreedQueue(
       {
         interfaceName: this.name,
         interfaceIndex: this.#link.index,
@@ -244,8 +288,12 @@ export class AfXdpDevice implements NetDevice {
         zeroCopy: this.#options.zeroCopy ?? false,
         transmitChecksum: this.#options.transmitChecksum ?? 'none',
       },
-      this.#slots.has(queue) ? RELEASE_PATIENCE_MS : STRANGER_PATIENCE_MS,
+      freed ? RELEASE_PATIENCE_MS : STRANGER_PATIENCE_MS,
     )
+  }
+
+  #open(queue: number, window: FrameWindow): NetQueueGrant<XdpTransport> {
+    const socket = this.#openSocket(queue, window)
     const slot = this.#slots.put(queue, socket.descriptor)
     const control = new ControlBlock()
     publishLink(control, this.#link)
@@ -268,7 +316,7 @@ export class AfXdpDevice implements NetDevice {
         descriptor: slot,
         placeholder: this.#slots.placeholder,
         ringSize: this.capabilities.ringSize,
-        metadataBytes: UMEM_METADATA[this.#options.transmitChecksum ?? 'none'].metadataBytes,
+        metadataBytes: this.#metadataBytes,
         rx: socket.rx,
         tx: socket.tx,
         fill: socket.fill,
@@ -300,6 +348,10 @@ export class AfXdpDevice implements NetDevice {
     for (const { grant, control } of this.#active.values()) {
       publishLink(control, this.#link)
       wakeHolder(grant.window)
+    }
+    for (const { window, control } of this.#leases.values()) {
+      publishLink(control, this.#link)
+      wakeHolder(window)
     }
     for (const event of events) for (const listener of [...this.#listeners]) listener(event)
   }

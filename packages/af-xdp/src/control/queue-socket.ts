@@ -111,18 +111,7 @@ export function openQueueSocket(options: QueueSocketOptions): QueueSocket {
     option(XDP_MAX_TX_SKB_BUDGET, size)
     calls().setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, Uint32Array.of(SEND_BUFFER_BYTES), 4)
 
-    const offsets = ringOffsets(descriptor, subject)
-    const map = (at: RingOffsets, page: number, entryBytes: number): MappedRing => {
-      const mapping = mapDescriptor(descriptor, page, at.entries + ringSize * entryBytes, `${subject} ring`)
-      mappings.push(mapping)
-      return { address: mapping.address, length: mapping.length, ...at }
-    }
-    const rings = {
-      rx: map(offsets.rx, XDP_PGOFF_RX_RING, XDP_DESCRIPTOR_BYTES),
-      tx: map(offsets.tx, XDP_PGOFF_TX_RING, XDP_DESCRIPTOR_BYTES),
-      fill: map(offsets.fill, XDP_UMEM_PGOFF_FILL_RING, XDP_ADDRESS_BYTES),
-      completion: map(offsets.completion, XDP_UMEM_PGOFF_COMPLETION_RING, XDP_ADDRESS_BYTES),
-    }
+    const rings = mapSocketRings(descriptor, ringSize, subject, mappings)
 
     const flags = XDP_USE_NEED_WAKEUP | (zeroCopy ? XDP_ZEROCOPY : XDP_COPY)
     if (calls().bind(descriptor, encodeXdpAddress(interfaceIndex, queue, flags), 16) < 0) {
@@ -139,6 +128,30 @@ export function openQueueSocket(options: QueueSocketOptions): QueueSocket {
     for (const mapping of mappings) mapping.unmap()
     calls().close(descriptor)
     throw error
+  }
+}
+
+/**
+ * Maps the four rings of a socket in this process, whoever made it, and adds the mappings to a list.
+ * @throws EBADF, ENOTSUP, EINVAL for a descriptor that is no such socket
+ */
+export function mapSocketRings(
+  descriptor: number,
+  ringSize: number,
+  subject: string,
+  mappings: Mapping[],
+): Pick<QueueSocket, 'rx' | 'tx' | 'fill' | 'completion'> {
+  const offsets = ringOffsets(descriptor, subject)
+  const map = (at: RingOffsets, page: number, entryBytes: number): MappedRing => {
+    const mapping = mapDescriptor(descriptor, page, at.entries + ringSize * entryBytes, `${subject} ring`)
+    mappings.push(mapping)
+    return { address: mapping.address, length: mapping.length, ...at }
+  }
+  return {
+    rx: map(offsets.rx, XDP_PGOFF_RX_RING, XDP_DESCRIPTOR_BYTES),
+    tx: map(offsets.tx, XDP_PGOFF_TX_RING, XDP_DESCRIPTOR_BYTES),
+    fill: map(offsets.fill, XDP_UMEM_PGOFF_FILL_RING, XDP_ADDRESS_BYTES),
+    completion: map(offsets.completion, XDP_UMEM_PGOFF_COMPLETION_RING, XDP_ADDRESS_BYTES),
   }
 }
 

@@ -9,6 +9,7 @@ import {
   NetCounters,
   type NetQueue,
   type NetQueueGrant,
+  ParakernelError,
   type ReceiveFilter,
   takeControl,
   type WakeSource,
@@ -94,18 +95,24 @@ export class AfXdpQueue implements NetQueue {
 
   setReceiveFilter(filter: ReceiveFilter): void {
     if (this.control.epoch !== this.#epoch) this.#readControl()
-    if (this.#live) applyReceiveFilter(this.grant.transport.filter, this.grant.queue, filter)
+    if (!this.#live) return
+    const { queue, transport } = this.grant
+    if (transport.filter === undefined) throw leasedFilter(this.grant)
+    applyReceiveFilter(transport.filter, queue, filter)
   }
 
   detach(): void {
     if (this.#detached) return
     this.#detached = true
-    if (this.control.state === GRANT_ATTACHED) this.setReceiveFilter({})
+    const leased = this.grant.transport.filter === undefined
+    if (this.control.state === GRANT_ATTACHED && !leased) this.setReceiveFilter({})
     this.#live = false
     // After a reclaim or a removal the state stays what it is.
     this.control.transition(GRANT_ATTACHED, GRANT_DETACHED)
     retire(this.grant)
     acknowledge(this.grant.transport)
+    // The control plane has a leased socket as well, and until it closes that the kernel may fill and send what it was given.
+    if (leased) return
     this.#receive.giveBack()
     this.#transmit.giveBack()
   }
@@ -115,4 +122,11 @@ export class AfXdpQueue implements NetQueue {
     this.#live = this.control.state === GRANT_ATTACHED
     this.#maxPacket = this.control.mtu + ETHERNET_HEADER
   }
+}
+
+function leasedFilter({ device, queue }: NetQueueGrant): ParakernelError {
+  return new ParakernelError('ENOTSUP', "the receive filter is the control plane's", {
+    subject: `${device} queue ${queue}`,
+    remedy: 'List the groups in the addresses of the device, or open it with take: all',
+  })
 }
