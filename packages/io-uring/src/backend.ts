@@ -34,7 +34,10 @@ export const blockBackend: BlockBackend<IoUringOptions> = {
   },
 }
 
-/** The half of a `ProcessLease` that runs in the other process, with the numbers that its descriptors have there. */
-export function openProcessLease(ticket: LeaseTicket, ring: number, wake: number): LeasedDevice {
-  return new LeasedDevice(ticket, ring, wake, import.meta.url)
+/**
+ * The half of a `ProcessLease` that runs in the other process, with the numbers that its descriptors have there.
+ * @throws EBADF, EINVAL for descriptors that are not those of the ticket
+ */
+export function openProcessLease(ticket: unknown, descriptors: readonly number[]): LeasedDevice {
+  return new LeasedDevice(ticket as LeaseTicket, descriptors, import.meta.url)
 }

@@ -38,8 +38,9 @@ export interface LeaseReport {
 
 const RING = 3
 const WAKE = 4
+const STATUS = 5
 const ticket = JSON.parse(process.argv[2]) as LeaseTicket
-const device = openProcessLease(ticket, RING, WAKE)
+const device = openProcessLease(ticket, [RING, WAKE, STATUS])
 const window = createPlainWindow(16, { frameSize: 4096, headroom: 0 })
 const grant = device.grant(0, whole(device), window)
 const user = new QueueUser(blockBackend.attach(grant, { pool: new FramePool(window), clock: new MonotonicClock() }))

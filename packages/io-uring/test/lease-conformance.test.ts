@@ -15,9 +15,9 @@ async function fixture(): Promise<BlockFixture> {
   const context = { clock, host: new LinuxHost(), warn: () => {} }
   const open = () => {
     const lease = createProcessLease({ path, blockSize: 4096, size: 16 << 20 }, context)
-    const [ring, wake] = lease.descriptors.map((fd) => calls().fcntl(fd, F_DUPFD_CLOEXEC, 3))
+    const descriptors = lease.descriptors.map((fd) => calls().fcntl(fd, F_DUPFD_CLOEXEC, 3))
     lease.close()
-    const device = openProcessLease(JSON.parse(JSON.stringify(lease.ticket)), ring, wake)
+    const device = openProcessLease(JSON.parse(JSON.stringify(lease.ticket)), descriptors)
     rig.onClose(() => device.close())
     return device
   }

@@ -1,15 +1,16 @@
 import { spawn } from 'node:child_process'
 import { chmodSync, closeSync, constants, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ParakernelError } from '@parakernel/hal'
-import { blockGeometry, createLoopDevice, moveLoopDevice } from '@parakernel/linux'
+import { BLOCK_WRITE, createPlainWindow, FramePool, leaseBlockRange, type ParakernelError } from '@parakernel/hal'
+import { blockGeometry, calls, createLoopDevice, moveLoopDevice } from '@parakernel/linux'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createProcessLease, type ProcessLease, type ProcessLeaseOptions } from '../src/index.ts'
+import { blockBackend, createProcessLease, type ProcessLeaseOptions, type RingLease } from '../src/index.ts'
 import type { LeaseReport } from './child-lease.ts'
-import { canMakeLoopDevices, Rig, requireIoUring } from './rig.ts'
+import { canMakeLoopDevices, clock, QueueUser, Rig, requireIoUring } from './rig.ts'
 
 const BYTES = 3 << 20
 const OFFSET = 1 << 20
+const F_DUPFD_CLOEXEC = 1030
 
 let rig: Rig
 beforeEach((context) => {
@@ -18,14 +19,14 @@ beforeEach((context) => {
 })
 afterEach(() => rig?.close())
 
-function lease(options: ProcessLeaseOptions): ProcessLease {
+function lease(options: ProcessLeaseOptions): RingLease {
   const made = createProcessLease(options, rig.context)
   rig.onClose(() => made.close())
   return made
 }
 
 /** Runs `child-lease.ts` with the lease's descriptors and nothing else, as nobody where this process may become that. */
-async function inChild({ ticket, descriptors }: ProcessLease): Promise<LeaseReport> {
+async function inChild({ ticket, descriptors }: RingLease): Promise<LeaseReport> {
   const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
   const child = spawn(
     process.execPath,
@@ -44,7 +45,7 @@ test('a range behind a loop device: a process with its descriptors works inside 
   const path = join(rig.folder(), 'shared')
   writeFileSync(path, Buffer.alloc(BYTES, 0x77))
   chmodSync(path, 0o600)
-  let made: ProcessLease
+  let made: RingLease
   try {
     made = lease({ path, blockSize: 4096, range: { offset: OFFSET, bytes: OFFSET } })
   } catch (error) {
@@ -142,4 +143,40 @@ test('a range that makes no sense is EINVAL; without the right to make a loop de
   await new Promise((resolve) => child.once('close', resolve))
   if (out === '') return context.skip('another user may not read the sources')
   expect(out).toMatch(/^EPERM .*loop-control.*file of its own/)
+})
+
+test('a range that is revoked is nothing any more, while its holder lives; a device leases ranges of itself', async (context) => {
+  const path = join(rig.folder(), 'shared')
+  const device = await blockBackend.open({ path, size: BYTES, blockSize: 4096 }, rig.context)
+  rig.onClose(() => device.close())
+  if (!canMakeLoopDevices()) {
+    expect(() => leaseBlockRange(device, { namespace: 1, firstLba: 1, blocks: 4 })).toThrow(
+      expect.objectContaining({ code: 'EPERM' }),
+    )
+    return context.skip('no loop device can be made')
+  }
+  expect(() => leaseBlockRange(device, { namespace: 1, firstLba: 0, blocks: 769 })).toThrow(
+    expect.objectContaining({ code: 'EINVAL' }),
+  )
+  const made = leaseBlockRange(device, { namespace: 1, firstLba: 256, blocks: 256 })
+  expect(made).toMatchObject({ kind: 'block', enforcedBy: 'restricted-ring+loop-device' })
+  const { openProcessLease } = (await import(made.module)) as typeof import('../src/index.ts')
+  const inherited = made.descriptors.map((fd) => calls().fcntl(fd, F_DUPFD_CLOEXEC, 3))
+  const leased = openProcessLease(JSON.parse(JSON.stringify(made.ticket)), inherited)
+  rig.onClose(() => leased.close())
+  const window = createPlainWindow(16, { frameSize: 4096, headroom: 0 })
+  const grant = leased.grant(0, { namespace: 1, firstLba: 0, blocks: 256 }, window)
+  const user = new QueueUser(blockBackend.attach(grant, { pool: new FramePool(window), clock }))
+  const write = () => user.run({ opcode: BLOCK_WRITE, lba: 3, blocks: 1, segments: [[user.frame(0x42), 0, 4096]] })
+  expect(write()).toMatchObject({ status: 0 })
+  expect(readFileSync(path)[259 * 4096]).toBe(0x42)
+  expect(made.statistics()).toMatchObject({ submitted: 1, completed: 1, bytesWritten: 4096 })
+  expect(device.statistics()).toMatchObject({ submitted: 1 })
+  made.revoke?.()
+  made.revoke?.()
+  const failed = write()
+  expect(failed === 'refused' ? 0 : failed.status).toBeLessThan(0)
+  made.close()
+  made.close()
+  expect(device.statistics()).toMatchObject({ submitted: 2, failed: 1 })
 })

@@ -25,6 +25,7 @@ import {
   wakeHolder,
   writeEventFd,
 } from '@parakernel/linux'
+import { createProcessLease, type RingLease } from '../lease/process-lease.ts'
 import type { IoUringOptions } from '../options.ts'
 import { isAcknowledged, RETIREMENT_BYTES, retire } from '../retire.ts'
 import { MAX_SEGMENTS } from '../target/capabilities.ts'
@@ -58,12 +59,14 @@ export class IoUringDevice implements BlockDevice {
   readonly namespaces: ReadonlyMap<number, number>
   readonly #module: string
   readonly #options: IoUringOptions
-  readonly #warn: BackendContext['warn']
+  readonly #context: BackendContext
   readonly #target: Target
   readonly #slots: DescriptorSlots
   readonly #active = new Map<number, ActiveGrant>()
   /** One set of counters a queue, which all its grants share. */
   readonly #counters: readonly Counters<BlockCounter>[]
+  /** Of other processes; those that ended keep their counts. */
+  readonly #leases = new Set<RingLease>()
   #closed = false
   #grants = 0
 
@@ -74,7 +77,7 @@ export class IoUringDevice implements BlockDevice {
     requireIoUring(options.path)
     this.#module = module
     this.#options = options
-    this.#warn = context.warn
+    this.#context = context
     this.#target = openTarget(options, context)
     this.name = this.#target.path
     this.queues = options.queues ?? 1
@@ -106,6 +109,17 @@ export class IoUringDevice implements BlockDevice {
       this.reclaim(owner.grant)
     }
     return this.#open(queue, range, window, subject)
+  }
+
+  lease(range: BlockRange): RingLease {
+    const subject = `${this.name} blocks from ${range.firstLba}`
+    if (this.#closed) throw new ParakernelError('ENODEV', 'the device is closed', { subject })
+    checkRange(range, this.namespaces, subject)
+    const { blockSize, queueDepth } = this.capabilities
+    const bytes = { offset: range.firstLba * blockSize, bytes: range.blocks * blockSize }
+    const lease = createProcessLease({ path: this.name, blockSize, queueDepth, range: bytes }, this.#context)
+    this.#leases.add(lease)
+    return lease
   }
 
   reclaim(grant: BlockQueueGrant): void {
@@ -140,15 +154,15 @@ export class IoUringDevice implements BlockDevice {
   }
 
   statistics(): Record<BlockCounter, number> {
-    return sumCounters(
-      BLOCK_COUNTERS,
-      this.#counters.map((counters) => counters.snapshot()),
-    )
+    const queues = this.#counters.map((counters) => counters.snapshot())
+    const leases = [...this.#leases].map((lease) => lease.statistics())
+    return sumCounters(BLOCK_COUNTERS, [...queues, ...leases])
   }
 
   async close(): Promise<void> {
     if (this.#closed) return
     for (const { grant } of [...this.#active.values()]) this.reclaim(grant)
+    for (const lease of this.#leases) lease.close()
     this.#closed = true
     this.#slots.close()
     calls().close(this.#target.descriptor)
@@ -171,7 +185,7 @@ export class IoUringDevice implements BlockDevice {
         submissionIdle,
         polled,
         registerBuffers: (this.#options.registeredBuffers ?? true) && name === 'ring',
-        warn: this.#warn,
+        warn: this.#context.warn,
       })
       made.push(one)
       return one

@@ -13,11 +13,13 @@ import {
   GRANT_FREE,
   GRANT_RECLAIMED,
   ParakernelError,
+  REGION_PAGE,
 } from '@parakernel/hal'
 import {
   calls,
   IoUring,
   mapIoUring,
+  mapMemfdRegion,
   type OwnedIoUring,
   regionAddress,
   wakeHolder,
@@ -49,19 +51,22 @@ export class LeasedDevice implements BlockDevice {
   readonly #owned: OwnedIoUring
   readonly #wake: number
   readonly #scratch: Scratch
-  readonly #counters = new Counters<BlockCounter>(BLOCK_COUNTERS)
+  readonly #status: number
+  readonly #counters: Counters<BlockCounter>
   #grant: BlockQueueGrant<IoUringTransport> | undefined
   #grants = 0
   #closed = false
 
   /** @throws EBADF, EINVAL for descriptors that are not those of the ticket */
-  constructor(ticket: LeaseTicket, ring: number, wake: number, module: string) {
+  constructor(ticket: LeaseTicket, [ring, wake, status]: readonly number[], module: string) {
     this.name = ticket.name
     this.capabilities = ticket.capabilities
     this.namespaces = new Map([[NAMESPACE, ticket.blocks]])
     this.#module = module
     this.#zeroMethod = ticket.zeroMethod
     this.#wake = wake
+    this.#status = status
+    this.#counters = new Counters(BLOCK_COUNTERS, mapMemfdRegion(status, REGION_PAGE).buffer)
     this.#owned = mapIoUring(ring, ticket.params, ticket.name)
     this.#scratch = createScratch(ticket.capabilities.queueDepth, MAX_SEGMENTS, ticket.name)
   }
@@ -146,5 +151,6 @@ export class LeasedDevice implements BlockDevice {
     this.#owned.close()
     this.#scratch.free()
     calls().close(this.#wake)
+    calls().close(this.#status)
   }
 }

@@ -1,9 +1,21 @@
-import { closeSync } from 'node:fs'
-import { type BackendContext, type BlockCapabilities, ParakernelError } from '@parakernel/hal'
+import { closeSync, constants, openSync } from 'node:fs'
+import {
+  type BackendContext,
+  BLOCK_COUNTERS,
+  type BlockCapabilities,
+  type BlockCounter,
+  type BlockProcessLease,
+  ClaimedCounters,
+  ParakernelError,
+  REGION_PAGE,
+} from '@parakernel/hal'
 import {
   createEventFd,
   createIoUring,
   createLoopDevice,
+  createMemfdRegion,
+  EAGAIN,
+  ENXIO,
   enableIoUring,
   IORING_OP_FALLOCATE,
   IORING_OP_FSYNC,
@@ -17,10 +29,12 @@ import {
   IoUring,
   type IoUringParams,
   type LoopDevice,
+  moveLoopDevice,
   registerEventFd,
   registerFiles,
   requireIoUring,
   restrictIoUring,
+  systemError,
 } from '@parakernel/linux'
 import { DEFAULT_QUEUE_DEPTH } from '../options.ts'
 import { openTarget } from '../target/open-target.ts'
@@ -53,15 +67,13 @@ export interface LeaseTicket {
   readonly params: IoUringParams
 }
 
-export interface ProcessLease {
+export interface RingLease extends BlockProcessLease {
   readonly ticket: LeaseTicket
   /**
-   * The descriptors that the other process inherits, in this order: the ring and its eventfd. Neither is the file's: a holder of a
-   * loop device's own descriptor could move its range.
+   * The ring, its eventfd, and the memory of the holder's counters. None is the file's: a holder of a loop device's own descriptor
+   * could move its range.
    */
-  readonly descriptors: readonly [ring: number, wake: number]
-  /** Lets go of it here; the other process keeps what it has until it ends. Idempotent. */
-  close(): void
+  readonly descriptors: readonly [ring: number, wake: number, status: number]
 }
 
 /** What a ring of another process may do: transfers of the one file that is registered, and what makes them durable. */
@@ -79,7 +91,7 @@ const OPERATIONS = [
  * with no thread of the kernel and no registrations. A range of something larger stands behind a loop device.
  * @throws EPERM where that needs a right that this process lacks; what opening the backend throws
  */
-export function createProcessLease(options: ProcessLeaseOptions, context: BackendContext): ProcessLease {
+export function createProcessLease(options: ProcessLeaseOptions, context: BackendContext): RingLease {
   requireIoUring(options.path)
   const loop = options.range === undefined ? undefined : createRange(options, options.range)
   try {
@@ -121,7 +133,7 @@ function createRange(
   }
 }
 
-function createRing(options: ProcessLeaseOptions, loop: LoopDevice | undefined, context: BackendContext): ProcessLease {
+function createRing(options: ProcessLeaseOptions, loop: LoopDevice | undefined, context: BackendContext): RingLease {
   const { path, size, blockSize, queueDepth = DEFAULT_QUEUE_DEPTH } = options
   const target = openTarget(
     {
@@ -152,23 +164,64 @@ function createRing(options: ProcessLeaseOptions, loop: LoopDevice | undefined, 
     // The ring has it open, and keeps its lock.
     closeSync(target.descriptor)
     open.shift()
+    const status = createMemfdRegion(REGION_PAGE, 'io-uring-status')
+    open.push(status.fd)
+    const enforcedBy = loop === undefined ? target.kind : 'loop-device'
+    const claimed = new ClaimedCounters(new Float64Array(status.buffer, 0, BLOCK_COUNTERS.length))
+    let silent = loop === undefined
+    const revoke = () => {
+      if (!silent && loop !== undefined) silenceLoopDevice(loop.path)
+      silent = true
+    }
     return {
+      kind: 'block',
+      // Where the opener is: built, all of the package is one module.
+      module: import.meta.url.endsWith('.ts') ? new URL('../backend.ts', import.meta.url).href : import.meta.url,
+      enforcedBy: `restricted-ring+${enforcedBy}`,
       ticket: {
         name: loop === undefined ? path : `${path} from ${options.range?.offset}`,
-        enforcedBy: loop === undefined ? target.kind : 'loop-device',
+        enforcedBy,
         blocks: target.blocks,
         capabilities: target.capabilities,
         zeroMethod: target.zeroMethod,
         params,
       },
-      descriptors: [descriptor, wake],
+      descriptors: [descriptor, wake, status.fd],
+      // A ring counts what it refuses nowhere: the errno is all there is.
+      refused: () => ({}),
+      statistics() {
+        const values = claimed.refresh()
+        return Object.fromEntries(BLOCK_COUNTERS.map((name, i) => [name, values[i]])) as Record<BlockCounter, number>
+      },
+      ...(loop !== undefined && { revoke }),
       close() {
-        for (const one of open.splice(0)) closeSync(one)
-        loop?.close()
+        try {
+          revoke()
+        } finally {
+          for (const one of open.splice(0)) closeSync(one)
+          loop?.close()
+        }
       },
     }
   } catch (error) {
     for (const one of open.splice(0)) closeSync(one)
     throw error
+  }
+}
+
+/** Beyond the end of every file: nothing is left of the device. */
+const NOWHERE = 2 ** 52
+/** A loop device does not move while the kernel still has pages of it to write, which it then does. */
+const MOVES = 10
+
+function silenceLoopDevice(path: string): void {
+  const device = openSync(path, constants.O_RDWR)
+  try {
+    let errno = EAGAIN
+    for (let i = 0; i < MOVES && errno === EAGAIN; i++) errno = moveLoopDevice(device, NOWHERE, 0)
+    // Somebody else detached it.
+    if (errno !== 0 && errno !== ENXIO) throw systemError(errno, { call: 'ioctl(LOOP_SET_STATUS64)', subject: path })
+  } finally {
+    closeSync(device)
   }
 }
