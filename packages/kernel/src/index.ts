@@ -33,6 +33,8 @@ export type { PartitionExit, PartitionHandle, PartitionStatistics } from './part
 export { runPartitionInline } from './partition/inline.ts'
 export type { Peers } from './partition/peer-calls.ts'
 export { type SpawnOptions, spawnPartition } from './partition/spawn.ts'
+export type { ProcessPlan } from './process/process-plan.ts'
+export { type ExitStatus, type ProcessHandle, type SpawnProcessOptions, spawnProcess } from './process/spawn-process.ts'
 export { createRing, type RingOptions, ringDepth } from './ring/layout.ts'
 export { RingConsumer } from './ring/ring-consumer.ts'
 export { RING_BATCH, RingPollable } from './ring/ring-pollable.ts'

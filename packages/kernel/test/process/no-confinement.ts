@@ -1,0 +1,2 @@
+/** A host that can do nothing. */
+export const host = { name: 'nothing' }
