@@ -1,7 +1,7 @@
 import { RecordRing, recordRingBuffer, VirtualClock } from '@parakernel/hal'
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
-import { LoopTrace, type Pollable, RunLoop, TRACE_ROUND, TRACE_TIMERS } from '../src/index.ts'
+import { LoopTrace, type Pollable, RunLoop, TRACE_ROUND, TRACE_STALL, TRACE_TIMERS } from '../src/index.ts'
 import { LogHistogram } from '../src/loop/log-histogram.ts'
 import { gcCount } from './helpers/gc-count.ts'
 
@@ -113,4 +113,35 @@ test('an owner that sleeps and yields leaves both in the trace', async () => {
   expect(slept.length).toBeGreaterThan(0)
   for (const { start, end } of records) expect(end).toBeGreaterThanOrEqual(start)
   expect(records.filter(({ kind }) => kind === TRACE_TIMERS).length).toBeGreaterThanOrEqual(5)
+})
+
+test('a stall is in the trace, around the round that was too long', async () => {
+  const loop = new RunLoop({ wait: { kind: 'spin' }, stall: { bound: 5_000_000 } })
+  const buffer = recordRingBuffer(4096)
+  loop.trace = new LoopTrace(buffer, loop.clock)
+  let isLong = false
+  loop.add(
+    pollable(() => {
+      if (!isLong) return 0
+      isLong = false
+      const end = process.cpuUsage().user + 30_000
+      while (process.cpuUsage().user < end);
+      return 1
+    }),
+  )
+  loop.start('guest')
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  isLong = true
+  while (loop.counters.get('stalls') === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    isLong ||= loop.counters.get('preemptions') > 0 && loop.counters.get('stalls') === 0
+  }
+  loop.close()
+  const records = new RecordRing(buffer).records()
+  const stalls = records.filter(({ kind }) => kind === TRACE_STALL)
+  expect(stalls).toHaveLength(loop.counters.get('stalls'))
+  const inStall = records.filter(({ kind, start }) => kind === TRACE_ROUND && start === stalls[0].start)
+  expect(inStall).toHaveLength(1)
+  expect(stalls[0].end).toBeGreaterThanOrEqual(inStall[0].end)
+  expect(stalls[0].end - stalls[0].start).toBeGreaterThan(5_000_000)
 })

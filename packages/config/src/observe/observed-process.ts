@@ -1,4 +1,4 @@
-import { basename } from 'node:path'
+import { sep } from 'node:path'
 import { MonotonicClock } from '@parakernel/hal'
 import { PIDS } from './machine-trace.ts'
 import type { ObservedMachine } from './observed-machine.ts'
@@ -42,7 +42,7 @@ export class ObservedProcess {
     return {
       protocol: 1,
       pid: process.pid,
-      program: basename(process.argv[1] ?? process.execPath),
+      program: programName(process.argv[1] ?? process.execPath),
       node: process.version,
       started: Math.round(performance.timeOrigin),
       machines: [...this.#machines].map(([machine, prometheus]) => machine.describe(prometheus)),
@@ -69,6 +69,13 @@ export class ObservedProcess {
     await Promise.all(machines.map(({ trace }) => trace.end()))
     return { traceEvents, displayTimeUnit: 'ns', otherData: { overwritten } }
   }
+}
+
+/** `echo` for `apps/echo/dist/main.js`: most programs are called main. */
+export function programName(script: string): string {
+  const parts = script.split(sep).filter((part) => part !== '')
+  const telling = parts.findLast((part) => !/^(src|dist|bin|lib|(main|index|cli)(\.[cm]?[jt]s)?)$/.test(part))
+  return telling ?? parts.at(-1) ?? script
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

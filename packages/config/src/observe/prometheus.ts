@@ -66,7 +66,14 @@ function addPartition(text: Exposition, labels: Labels, partition: PartitionSnap
     text.counter('parakernel_partition_cpu_wait_seconds_total', waited, labels, cpu.waited / NANOSECONDS)
   }
   for (const [name, value] of Object.entries(loop)) {
-    text.counter(`parakernel_loop_${snake(name)}_total`, `Run loop: ${words(name)}.`, labels, value)
+    const [, least] = /^batches(\d+)$/.exec(name) ?? []
+    if (least !== undefined) {
+      const help = 'Polls that did something, by the least of how much: 1, 2 (and 3), 4 (to 7) and so on.'
+      text.counter('parakernel_loop_batches_total', help, { ...labels, least }, value)
+    } else if (name === 'longestStall') {
+      const help = 'The longest time that a step held the loop.'
+      text.gauge('parakernel_loop_longest_stall_seconds', help, labels, value / NANOSECONDS)
+    } else text.counter(`parakernel_loop_${snake(name)}_total`, `Run loop: ${words(name)}.`, labels, value)
   }
   const { counts, sum } = roundTimes
   const under = counts.slice(0, FIRST_BUCKET).reduce((total, count) => total + count, 0)

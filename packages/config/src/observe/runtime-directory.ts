@@ -1,10 +1,12 @@
 import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { ParakernelError } from '@parakernel/hal'
+import { RUNTIME_DIRECTORY } from '../layers/environment.ts'
 
 /** Where the sockets of a user's processes lie: the first that is there is for new ones, and all of them are looked through. */
-export function runtimeDirectories(environment = process.env): string[] {
-  const { XDG_RUNTIME_DIR: own } = environment
+function runtimeDirectories(environment = process.env): string[] {
+  const { XDG_RUNTIME_DIR: own, [RUNTIME_DIRECTORY]: told } = environment
+  if (told) return [told]
   const shared = `/tmp/parakernel-${process.getuid?.() ?? 0}`
   return own !== undefined && existsSync(own) ? [join(own, 'parakernel'), shared] : [shared]
 }

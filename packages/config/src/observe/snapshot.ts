@@ -71,7 +71,7 @@ export interface ProcessSnapshot {
 export interface ProcessDescription {
   readonly protocol: 1
   readonly pid: number
-  /** Base name of the main script. */
+  /** By its main script. */
   readonly program: string
   readonly node: string
   /** Milliseconds since 1970. */

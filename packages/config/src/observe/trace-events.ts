@@ -1,5 +1,5 @@
 import type { ChromeEvent, RecordRing, TraceRecord } from '@parakernel/hal'
-import { TRACE_GATHER, TRACE_NODE, TRACE_ROUND, TRACE_SLEEP, TRACE_TIMERS } from '@parakernel/kernel'
+import { TRACE_GATHER, TRACE_NODE, TRACE_ROUND, TRACE_SLEEP, TRACE_STALL, TRACE_TIMERS } from '@parakernel/kernel'
 
 /** A trace as viewers read it. */
 export interface ChromeTrace {
@@ -42,6 +42,8 @@ function toEvent({ kind, start, end, a, b }: TraceRecord, pid: number, tid: numb
       return { ...slice, name: 'sleep' }
     case TRACE_GATHER:
       return { ...slice, name: 'gather' }
+    case TRACE_STALL:
+      return { ...slice, name: 'stall' }
     case TRACE_NODE:
       return { ...slice, name: "Node's loop" }
     default:

@@ -11,6 +11,9 @@ export const TRACE_GATHER = 4
 /** Node's own loop had its turn. */
 export const TRACE_NODE = 5
 
+/** A round in which a step took longer than the loop's bound for stalls. */
+export const TRACE_STALL = 6
+
 /** A turn of Node's loop shorter than this leaves no record, or they would fill the ring. Nanoseconds. */
 const SHORT_TURN = 20_000
 
@@ -40,6 +43,14 @@ export class LoopTrace {
   /** A sleep that began at `start` is over. */
   slept(kind: typeof TRACE_SLEEP | typeof TRACE_GATHER, start: number): void {
     this.#add(kind, start, 0, 0)
+  }
+
+  /** The round that began at `start` was over at `end`, too late. */
+  stalled(start: number, end: number): void {
+    const ring = this.#ring
+    ring.start = start
+    ring.end = end
+    ring.add(TRACE_STALL, 0, 0)
   }
 
   nodeBegins(): void {

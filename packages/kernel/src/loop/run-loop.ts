@@ -21,6 +21,7 @@ import {
   ROUNDS,
   SLEEPS,
   SLEEPS_AVOIDED,
+  STALLS,
   TIMERS,
   WORK,
 } from './statistics.ts'
@@ -307,7 +308,9 @@ export class RunLoop implements Loop {
   }
 
   #look(now: number): void {
+    const stalls = this.#counts[STALLS]
     this.#lookAt = this.#stalls.look(now, this.#unbroken ? this.now : -1, this.#suspects)
+    if (this.#counts[STALLS] > stalls) this.trace?.stalled(this.now, now)
   }
 
   #probeTimers(now: number, probe: StepTimer): number {

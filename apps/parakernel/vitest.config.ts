@@ -1,0 +1,3 @@
+import { machineProject } from '../../tools/presets/vitest.ts'
+
+export default machineProject('app-parakernel')
