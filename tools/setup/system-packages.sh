@@ -4,7 +4,7 @@
 #   tools/setup/system-packages.sh --bench    also the peers that `pnpm bench` compares with
 set -euo pipefail
 
-packages=(busybox-static clang curl dnsmasq-base e2fsprogs iperf3 iproute2 iputils-ping lld netcat-openbsd nmap qemu-system-x86 radvd socat tshark wrk)
+packages=(busybox-static clang curl dnsmasq-base e2fsprogs iperf3 iproute2 iputils-ping lld netcat-openbsd nmap qemu-system-x86 radvd socat spin tshark wrk)
 if [ "${1:-}" = --bench ]; then packages+=(fio gcc libc6-dev libpmem-dev libpmemlog-dev memcached redis-server redis-tools libmemcached-tools); fi
 
 missing=()

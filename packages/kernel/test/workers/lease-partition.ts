@@ -33,6 +33,10 @@ export interface LeaseReport {
   readonly queues: number
   readonly blocks: number
   readonly persistent: number
+  /** What is attached, as `device/queue` or `device/offset`. */
+  readonly attached: readonly string[]
+  /** Writes that have not completed: each holds a frame. */
+  readonly writing: number
 }
 
 const PACKET = 64
@@ -63,9 +67,9 @@ export function partition(context: PartitionContext<LeaseScript>): PartitionExpo
     received += burst.count
     return burst.count
   }
-  const send = (queue: NetQueue) => {
+  const send = (queue: NetQueue, count = 8) => {
     burst.count = 0
-    while (burst.count < 8) {
+    while (burst.count < count) {
       const frame = pool.allocate()
       if (frame < 0) break
       const at = pool.address(frame) + pool.headroom
@@ -118,6 +122,11 @@ export function partition(context: PartitionContext<LeaseScript>): PartitionExpo
         ...{ available: pool.available, frames: pool.frameCount, received, sent, longestGap },
         ...{ completions: [...done], events: [...events] },
         ...{ queues: context.queues.length, blocks: context.blocks.length, persistent: context.persistent.length },
+        attached: [
+          ...[...context.queues, ...context.blocks].map(({ grant }) => `${grant.device}/${grant.queue}`),
+          ...context.persistent.map(({ grant }) => `${grant.device}/${grant.range.byteOffset}`),
+        ],
+        writing: writing.size,
       }),
       /** Submits one write for each cookie to the first block queue; returns how many it took. */
       write(cookies: readonly number[]) {
@@ -140,6 +149,8 @@ export function partition(context: PartitionContext<LeaseScript>): PartitionExpo
         }
         return taken
       },
+      /** Sends packets by every queue; returns how many went. */
+      send: (count: number) => context.queues.reduce((sum, queue) => sum + send(queue, count), 0),
       persist() {
         const [region] = context.persistent
         region.persist([0, region.byteLength])
