@@ -186,7 +186,7 @@ describe('an application that hoards frames', () => {
       for (let i = 0; i < burst.count; i++) burst.reply[i] = burst.length[i]
     })
     for (let i = 0; i < 400; i++) {
-      wire.send(udpFrame({ destinationPort: 9 }))
+      wire.send(udpFrame({ destinationPort: 9, payload: new Uint8Array(1000) }))
       machines.loop.runOnce()
     }
     const dropped = counter(libos, 'drop.udpPoolLow')
@@ -205,6 +205,31 @@ describe('an application that hoards frames', () => {
     if (completion.kind !== 'pop') throw new Error(completion.kind)
     expect(completion.sga.toBytes()).toEqual(Uint8Array.of(5))
     completion.sga.free()
+    await machines.close()
+    assertNoLeaks(machine.pool)
+  })
+
+  it('keeps the bytes of short datagrams, and not a frame of each', async () => {
+    const bench = await stackAndWire({ receiveQueue: 5000 }, { frames: 256, deviceReserve: 64 })
+    const { machines, machine, libos, wire } = bench
+    const hoarder = libos.socket('datagram')
+    libos.bind(hoarder, { address: '0.0.0.0', port: 9 })
+    const hoard: ScatterGatherArray[] = []
+    for (let i = 0; i < 1500; i++) {
+      const pop = libos.pop(hoarder)
+      wire.exchange(udpFrame({ destinationPort: 9, payload: Uint8Array.of(i >> 8, i) }))
+      const completion = machine.runtime.wait(pop, 0)
+      if (completion.kind === 'pop') hoard.push(completion.sga)
+    }
+    // More than there are frames, and the devices have theirs.
+    expect(hoard.length).toBe(1500)
+    expect(counter(libos, 'udp.copiedOut')).toBeGreaterThan(1300)
+    expect(machine.pool.available).toBeGreaterThan(64)
+    for (const [i, sga] of hoard.entries()) {
+      expect(sga.stale).toBe(false)
+      expect(sga.toBytes()).toEqual(Uint8Array.of(i >> 8, i))
+      sga.free()
+    }
     await machines.close()
     assertNoLeaks(machine.pool)
   })

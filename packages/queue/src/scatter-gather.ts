@@ -17,14 +17,25 @@ export class ScatterGatherArray {
   readonly pool: FramePool
   readonly segments: readonly Segment[]
   #freed = false
+  /**
+   * Sum over the generations of its frames. Each only moves on, and only when its frame is freed: as long as the sum is what it was,
+   * every frame is.
+   */
+  readonly #generation: number
 
   constructor(pool: FramePool, segments: readonly Segment[]) {
     this.pool = pool
     this.segments = segments
+    this.#generation = generationOf(pool, segments)
   }
 
   get freed(): boolean {
     return this.#freed
+  }
+
+  /** Its frames were freed behind its back, by somebody who had no reference, and may be others' by now. */
+  get stale(): boolean {
+    return !this.#freed && generationOf(this.pool, this.segments) !== this.#generation
   }
 
   get byteLength(): number {
@@ -33,14 +44,19 @@ export class ScatterGatherArray {
     return sum
   }
 
-  /** The bytes of one segment in place, backed by shared memory; valid until `free`. */
+  /**
+   * The bytes of one segment in place, backed by shared memory; valid until `free`.
+   * @throws EFAULT over a `DebugFramePool`, when it was freed, or is stale; elsewhere that is counted in the pool's misuses
+   */
   slice(index: number): Uint8Array {
+    this.#check('read')
     const { address, length } = this.segments[index]
     return new Uint8Array(this.pool.window.region.buffer, address, length)
   }
 
-  /** A copy of all bytes, on an ordinary ArrayBuffer that every web API takes. */
+  /** A copy of all bytes, on an ordinary ArrayBuffer that every web API takes. @throws EFAULT as `slice` */
   toBytes(): Uint8Array<ArrayBuffer> {
+    this.#check('read')
     const out = new Uint8Array(this.byteLength)
     let at = 0
     for (const { address, length } of this.segments) {
@@ -53,16 +69,30 @@ export class ScatterGatherArray {
   /** Why a libOS whose frames are those of `pool` cannot send these bytes; undefined when it can. */
   refusalBy(pool: FramePool): string | undefined {
     if (this.#freed) return 'the array was freed before it was pushed'
+    if (this.stale) return 'the frames of the array were freed by somebody else'
     return this.pool === pool ? undefined : "the array is of another pool: take it from the libOS's `sgaAlloc`"
   }
 
-  /** Drops the references. Calling it twice is a bug; the second call changes nothing and is counted in the pool's misuses. */
+  /**
+   * Drops the references. Calling it twice, or when it is stale, is a bug, and changes nothing.
+   * @throws EFAULT over a `DebugFramePool`; elsewhere that is counted in the pool's misuses
+   */
   free(): void {
-    if (this.#freed) {
-      this.pool.misuses++
-      return
-    }
+    if (!this.#check('freed')) return
     this.#freed = true
     for (const { frame } of this.segments) this.pool.release(frame)
   }
+
+  #check(action: 'read' | 'freed'): boolean {
+    if (!this.#freed && !this.stale) return true
+    const state = this.#freed ? 'it was freed' : 'its frames were freed by somebody else'
+    this.pool.misused(`an array was ${action} after ${state}`)
+    return false
+  }
+}
+
+function generationOf(pool: FramePool, segments: readonly Segment[]): number {
+  let sum = 0
+  for (let i = 0; i < segments.length; i++) sum = (sum + pool.generation(segments[i].frame)) | 0
+  return sum
 }

@@ -21,11 +21,17 @@ interface Token {
 const resultOf = (completion: Completion): number | string =>
   completion.kind === 'push' ? completion.bytes : completion.kind === 'failed' ? completion.code : completion.kind
 
+const COMPLETIONS = 14
+
 /** The runtime under test beside a model of it; every redemption is checked against the model. */
 class Harness {
   readonly clock = new VirtualClock()
   readonly loop = new RunLoop({ clock: this.clock })
-  readonly runtime: QueueRuntime = createQueueRuntime(this.loop, { tokens: 24, descriptors: 5 })
+  readonly runtime: QueueRuntime = createQueueRuntime(this.loop, {
+    tokens: 24,
+    completions: COMPLETIONS,
+    descriptors: 5,
+  })
   readonly queues: QueueDescriptor[] = []
   readonly model = new Map<QueueToken, Token>()
   readonly redeemed = new Set<QueueToken>()
@@ -45,16 +51,26 @@ class Harness {
     else expect(() => this.runtime.open({ cancel: () => {} })).toThrow(expect.objectContaining({ code: 'EMFILE' }))
   }
 
-  issue(n: number): QueueToken | undefined {
+  /** @param atOnce a push that has completed when it is issued */
+  issue(n: number, atOnce = false): QueueToken | undefined {
     if (this.queues.length === 0) return undefined
     const qd = this.queues[n % this.queues.length]
-    if (this.model.size === 24) {
-      expect(() => this.runtime.issue(qd)).toThrow(expect.objectContaining({ code: 'ENOBUFS' }))
+    const result = atOnce ? this.#value++ : undefined
+    const issue = () => (result === undefined ? this.runtime.issue(qd) : this.runtime.issuePushed(qd, result))
+    // One with a promise is redeemed when it completes, which the model sees a turn later.
+    const done = [...this.model.values()].filter(({ result, promised }) => result !== undefined && !promised).length
+    const promisedDone = [...this.model.values()].filter(
+      ({ result, promised }) => result !== undefined && promised,
+    ).length
+    if (this.model.size - promisedDone === 24 || done >= COMPLETIONS) {
+      const { refused } = this.runtime
+      expect(issue).toThrow(expect.objectContaining({ code: 'ENOBUFS' }))
+      expect(this.runtime.refused).toBe(refused + 1)
       return undefined
     }
-    const token = this.runtime.issue(qd)
+    const token = issue()
     expect(this.model.has(token)).toBe(false)
-    this.model.set(token, { qd, result: undefined, promised: false })
+    this.model.set(token, { qd, result, promised: false })
     return token
   }
 
@@ -127,6 +143,30 @@ class Harness {
     if (next !== undefined) list[index] = next
   }
 
+  waitAll(tokens: readonly QueueToken[], timeout: number): void {
+    let completions: readonly Completion[]
+    try {
+      completions = this.runtime.waitAll(tokens, timeout)
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'ETIMEDOUT' })
+      // None is redeemed, and one at least is pending.
+      expect(tokens.some((token) => this.model.get(token)?.result === undefined)).toBe(true)
+      return
+    }
+    expect(completions.map(({ token }) => token)).toEqual(tokens)
+    for (const completion of completions) this.redeem(completion)
+  }
+
+  /** Redeemed by a callback, out of the midst of whatever completes it. */
+  notify(token: QueueToken): void {
+    const entry = this.model.get(token) as Token
+    entry.promised = true
+    this.runtime.notify(token, (completion) => {
+      // The model may learn of the result behind the call that makes it.
+      this.promises.push(Promise.resolve().then(() => this.redeem(completion)))
+    })
+  }
+
   waitNext(timeout: number): void {
     const completion = this.runtime.waitNext(timeout)
     if (completion !== undefined) this.redeem(completion)
@@ -171,6 +211,9 @@ const action = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('waitAny' as const), delay }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('waitNext' as const), delay }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('promise' as const), n: number }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('notify' as const), n: number }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('issueDone' as const), n: number, list: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('waitAll' as const), n: number, count: fc.nat(5), delay }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('swap' as const), n: number, m: number }) },
 )
 
@@ -184,13 +227,16 @@ describe('queue runtime', () => {
         const mine = ({ promised }: Token) => !promised
         for (const step of actions) {
           if (step.do === 'open') h.open()
-          else if (step.do === 'issue') {
-            const token = h.issue(step.n)
+          else if (step.do === 'issue' || step.do === 'issueDone') {
+            const token = h.issue(step.n, step.do === 'issueDone')
             if (token !== undefined && step.list) h.list.push(token)
           } else if (step.do === 'close') h.close(step.n)
           else if (step.do === 'waitAny') h.waitAny(step.delay)
           else if (step.do === 'waitNext') h.waitNext(step.delay)
-          else if (step.do === 'swap') {
+          else if (step.do === 'waitAll') {
+            const picked = Array.from({ length: step.count }, (_, i) => h.pick(step.n + 7 * i, mine))
+            h.waitAll([...new Set(picked.filter((token) => token !== undefined))], step.delay)
+          } else if (step.do === 'swap') {
             // Puts any token of ours anywhere into the list, without a word to the runtime.
             const token = h.pick(step.n, mine)
             if (token !== undefined && !h.list.includes(token)) h.list[step.m % (h.list.length + 1)] = token
@@ -205,6 +251,7 @@ describe('queue runtime', () => {
             else if (step.do === 'fail') h.fail(token)
             else if (step.do === 'cancel') h.cancel(token)
             else if (step.do === 'wait') h.wait(token, step.delay)
+            else if (step.do === 'notify') h.notify(token)
             else h.promise(token)
           }
           await h.settle()

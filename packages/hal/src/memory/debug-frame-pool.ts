@@ -67,6 +67,10 @@ export class DebugFramePool extends FramePool {
     this.#unlend(frame)
   }
 
+  override misused(what: string): void {
+    throw new ParakernelError('EFAULT', what, { subject: `frame pool of lease ${this.window.lease}` })
+  }
+
   /** Where each frame that is still out was taken: the text of a leak report, empty when there is none. */
   report(): string {
     const lines: string[] = []

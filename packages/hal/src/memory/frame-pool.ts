@@ -38,6 +38,8 @@ export class FramePool {
   misuses = 0
 
   protected readonly counts: Int32Array
+  /** Lives that each frame has ended. */
+  readonly #generations: Int32Array
   /** A stack of free frames: the one released last is still warm in the cache. */
   readonly #free: Int32Array
   #top: number
@@ -53,6 +55,7 @@ export class FramePool {
     this.base = window.byteOffset
     this.deviceReserve = options.deviceReserve ?? 0
     this.counts = new Int32Array(window.frameCount)
+    this.#generations = new Int32Array(window.frameCount)
     this.#free = new Int32Array(window.frameCount)
     this.#top = window.frameCount
     for (let i = 0; i < window.frameCount; i++) this.#free[i] = window.frameCount - 1 - i
@@ -118,12 +121,27 @@ export class FramePool {
     }
     const count = this.counts[frame] - 1
     this.counts[frame] = count
-    if (count === 0) this.#free[this.#top++] = frame
+    if (count > 0) return
+    this.#free[this.#top++] = frame
+    this.#generations[frame]++
   }
 
   /** References that a frame has: 0 when free. */
   count(frame: number): number {
     return this.counts[frame]
+  }
+
+  /**
+   * Lives that a frame has ended: moves on whenever it becomes free, and wraps after 2^32. Who kept a frame's number can tell whether
+   * it is still what it was.
+   */
+  generation(frame: number): number {
+    return this.#generations[frame]
+  }
+
+  /** A handle that was used when it was free already, or whose frames have other owners: always a bug. */
+  misused(_what: string): void {
+    this.misuses++
   }
 
   /** Whether `frame` is of this pool and in use. */

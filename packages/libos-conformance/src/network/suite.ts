@@ -15,6 +15,7 @@ import { pdpix } from './pdpix.ts'
 import type { Section } from './section.ts'
 import { backpressure } from './streams/backpressure.ts'
 import { bytes } from './streams/bytes.ts'
+import { closeScenarios } from './streams/close-scenarios.ts'
 import { closingStreams } from './streams/closing.ts'
 import { crowd } from './streams/crowd.ts'
 import { streamFastFace } from './streams/fast-face.ts'
@@ -48,6 +49,7 @@ const networkSections: readonly Section[] = [
   backpressure,
   halfClose,
   closingStreams,
+  closeScenarios,
   streamOptions,
   streamFastFace,
   listing,

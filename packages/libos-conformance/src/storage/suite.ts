@@ -1,6 +1,7 @@
 import { describe, it, type TestContext } from 'vitest'
 import { accounting } from './accounting.ts'
 import { backpressure } from './backpressure.ts'
+import { closeScenarios } from './close-scenarios.ts'
 import { closing } from './closing.ts'
 import { cursor } from './cursor.ts'
 import { directories } from './directories.ts'
@@ -35,6 +36,7 @@ const storageSections: readonly Section[] = [
   unlinking,
   paths,
   closing,
+  closeScenarios,
   writers,
   waits,
   pdpix,

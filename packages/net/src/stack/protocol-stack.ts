@@ -85,6 +85,7 @@ export class ProtocolStack {
     this.served.flush(this.interfaces[packet.interface].link, now)
   }
   readonly #reassembly: Reassembly
+  readonly #udpInput: UdpInput
   readonly #pathMtu = new PathMtuCache()
   /** Some interface has lost its queues for good, and why. */
   lost: ErrorCode | undefined = undefined
@@ -175,12 +176,12 @@ export class ProtocolStack {
       if (incoming.family === 4) icmpOutput.report(incoming, icmp.DESTINATION_UNREACHABLE, icmp.PORT_UNREACHABLE)
       else ipv6.icmpOutput?.report(incoming, icmpv6.DESTINATION_UNREACHABLE, icmpv6.PORT_UNREACHABLE)
     }
-    const udpInput = new UdpInput(context, find, this.served, unreachable, runtime, siblings, alone)
+    this.#udpInput = new UdpInput(context, find, this.served, unreachable, runtime, siblings, alone)
     ipv6.connect(services, {
       output: this.output,
       echo: this.echo,
       listeners,
-      udp: udpInput,
+      udp: this.#udpInput,
       tcp: this.tcp.input,
       hasProgress: (iface, neighbor, within) => hasProgress(this.tcp.context, iface, neighbor, within),
     })
@@ -191,7 +192,7 @@ export class ProtocolStack {
       reassembly: this.#reassembly,
       icmpInput,
       icmpOutput,
-      udp: udpInput,
+      udp: this.#udpInput,
       tcp: this.tcp.input,
       ipv6: ipv6.isSpoken ? ipv6 : undefined,
     })
@@ -359,6 +360,7 @@ export class ProtocolStack {
   clear(): void {
     // First, while its resets can still go out.
     this.tcp.clear()
+    this.#udpInput.clear()
     for (const { arp, dhcp } of this.services) {
       dhcp?.stop(this.context.time[0])
       arp?.neighbors.clear()

@@ -16,8 +16,10 @@ import {
   DROP_UDP_PORT_CLOSED,
   DROP_UDP_QUEUE_FULL,
   DROP_UDP_TRUNCATED,
+  UDP_COPIED_OUT,
   UDP_IN_DATAGRAMS,
 } from '../statistics/counters.ts'
+import { SharedFrame } from '../tcp/buffer/shared-frame.ts'
 import type { UdpSocket } from '../udp/socket.ts'
 import * as udp from '../udp/wire.ts'
 import type { StackContext } from './context.ts'
@@ -38,6 +40,9 @@ export class UdpInput implements TransportInput {
   readonly #runtime: QueueRuntime
   readonly #siblings: Siblings | undefined
   readonly #alone: boolean
+  /** For short datagrams while frames are few: one that an application hoards keeps its bytes, and not a frame of the receive ring. */
+  readonly #shared: SharedFrame
+  readonly #copyOutAt: number
 
   /**
    * @param socketAt the first socket of a port among those that take a family
@@ -59,6 +64,14 @@ export class UdpInput implements TransportInput {
     this.#runtime = runtime
     this.#siblings = siblings
     this.#alone = alone
+    const { pool } = context
+    this.#shared = new SharedFrame(pool)
+    this.#copyOutAt = pool.deviceReserve + ((pool.frameCount - pool.deviceReserve) >>> 2)
+  }
+
+  /** Lets go of its frame. */
+  clear(): void {
+    this.#shared.clear()
   }
 
   /** The datagram of `length` bytes at `at`. May pass the frame on. */
@@ -141,13 +154,25 @@ export class UdpInput implements TransportInput {
       return
     }
     if (!this.#mayDeliver(socket)) return
-    this.#context.counters.values[UDP_IN_DATAGRAMS]++
+    const { counters, pool } = this.#context
+    counters.values[UDP_IN_DATAGRAMS]++
+    if (socket.handler === undefined && pool.available <= this.#copyOutAt && this.#copyOut(data, bytes)) {
+      counters.values[UDP_COPIED_OUT]++
+      const { frame: shared, address } = this.#shared
+      this.#enqueue(socket, [{ frame: shared, address, length: bytes }], incoming.source, port)
+      return
+    }
     incoming.frame = -1
     if (socket.handler !== undefined) {
       this.#served.append(socket, incoming, frame, incoming.ethernet, data, bytes, port)
     } else {
       this.#enqueue(socket, [{ frame, address: data, length: bytes }], incoming.source, port)
     }
+  }
+
+  /** To the shared frame, if the datagram is short beside its own; false when there is no frame for it. */
+  #copyOut(data: number, bytes: number): boolean {
+    return bytes <= this.#context.pool.frameSize >>> 2 && this.#shared.copy(data, bytes)
   }
 
   /** In fresh frames: one for a handler, as many as it takes for a pop. */

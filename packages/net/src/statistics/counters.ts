@@ -115,6 +115,7 @@ export const STACK_COUNTERS = [
   'drop.icmpErrorQueueFull',
   'drop.linkHandOffTooLong',
   'drop.linkHandOffLost',
+  'udp.copiedOut',
 ] as const
 
 export type StackCounter = (typeof STACK_COUNTERS)[number]
@@ -254,6 +255,8 @@ export const DROP_OUT_INVALID = 105
 export const DROP_ICMP_ERROR_QUEUE_FULL = 106
 export const DROP_LINK_HAND_OFF_TOO_LONG = 107
 export const DROP_LINK_HAND_OFF_LOST = 108
+/** Datagrams that were moved out of their own frames, because frames were few. */
+export const UDP_COPIED_OUT = 109
 
 /** MIB counter of each drop reason, -1 where the MIBs have none. */
 const MIB_OF_DROP = Int32Array.of(

@@ -20,18 +20,17 @@ export class MemoryQueue extends QueueNode {
   }
 
   push(sga: ScatterGatherArray): QueueToken {
-    const token = this.runtime.issue(this.qd)
     const refusal = sga.refusalBy(this.home.pool)
     if (refusal !== undefined) {
+      const token = this.runtime.issue(this.qd)
       this.runtime.fail(token, 'EINVAL', refusal)
       return token
     }
+    const isFull = this.#pushes.size > 0 || (this.held >= this.capacity && !this.isWanted)
+    const token = isFull ? this.runtime.issue(this.qd) : this.runtime.issuePushed(this.qd, sga.byteLength)
     const element: Element = { sga: shareSga(sga), source: undefined }
-    if (this.#pushes.size > 0 || (this.held >= this.capacity && !this.isWanted)) this.#pushes.push({ token, element })
-    else {
-      this.runtime.completePush(token, sga.byteLength)
-      this.arrive(element)
-    }
+    if (isFull) this.#pushes.push({ token, element })
+    else this.arrive(element)
     return token
   }
 

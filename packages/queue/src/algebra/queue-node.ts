@@ -85,6 +85,7 @@ export abstract class QueueNode implements QueueOwner {
   }
 
   pop(): QueueToken {
+    if (this.buffer.size > 0 && this.#line.size === 0 && this.#giveBack === undefined) return this.#popNow()
     const token = this.runtime.issue(this.qd)
     this.#queueUp(token)
     return token
@@ -161,7 +162,7 @@ export abstract class QueueNode implements QueueOwner {
       return
     }
     this.buffer.push(element)
-    this.#serve()
+    if (this.#line.size > 0 || this.#filterDemand > 0 || this.#ending !== undefined) this.#serve()
   }
 
   protected finish(ending: Ending): void {
@@ -174,7 +175,23 @@ export abstract class QueueNode implements QueueOwner {
   /** After room was made, by whoever keeps elements elsewhere. */
   protected served(): void {}
 
+  /** Nobody is in front: the first element goes to this pop. */
+  #popNow(): QueueToken {
+    const element = this.buffer.shift() as Element
+    let token: QueueToken
+    try {
+      token = this.runtime.issuePopped(this.qd, element.sga, element.source)
+    } catch (error) {
+      this.buffer.unshift(element)
+      throw error
+    }
+    this.served()
+    if (this.#filterDemand > 0) this.#fetchIfWanted()
+    return token
+  }
+
   #offerToFilters(element: Element): boolean {
+    if (this.#filters.length === 0) return false
     const filter = this.#filters.find((one) => one.accepts?.(element))
     filter?.take(element)
     return filter !== undefined

@@ -185,14 +185,28 @@ class TableRuntime implements QueueRuntime {
 
   issue(qd: QueueDescriptor): QueueToken {
     const owner = this.#descriptors.owner(qd)
-    const outstanding = this.#tokens.outstanding
-    if (outstanding === this.#tokens.capacity || outstanding - this.#pending >= this.#completions) throw this.#full(qd)
-    const row = this.#tokens.allocate(qd)
+    const row = this.#takeRow(qd)
     this.#descriptors.pending(qd).push(row)
     this.#pending++
     if (owner.needsNodeLoop === true) this.#pendingOnNode++
     this.loop.wake()
     return this.#tokens.tokenOf(row)
+  }
+
+  issuePushed(qd: QueueDescriptor, bytes: number): QueueToken {
+    this.#descriptors.owner(qd)
+    const row = this.#takeRow(qd)
+    const token = this.#tokens.tokenOf(row)
+    this.#completeAtOnce(row, { kind: 'push', qd, token, bytes })
+    return token
+  }
+
+  issuePopped(qd: QueueDescriptor, sga: ScatterGatherArray, source: SocketAddress | undefined): QueueToken {
+    this.#descriptors.owner(qd)
+    const row = this.#takeRow(qd)
+    const token = this.#tokens.tokenOf(row)
+    this.#completeAtOnce(row, { kind: 'pop', qd, token, sga, source })
+    return token
   }
 
   isPending(token: QueueToken): boolean {
@@ -229,6 +243,21 @@ class TableRuntime implements QueueRuntime {
   fail(token: QueueToken, code: ErrorCode, message: string): void {
     const row = this.#pendingRow(token)
     if (row >= 0) this.#complete(row, { kind: 'failed', qd: this.#qdOf(row), token, code, message })
+  }
+
+  #takeRow(qd: QueueDescriptor): number {
+    const tokens = this.#tokens
+    const { outstanding } = tokens
+    if (outstanding === tokens.capacity || outstanding - this.#pending >= this.#completions) throw this.#full(qd)
+    return tokens.allocate(qd)
+  }
+
+  /** A fresh token, of which nobody knows yet: it is in no list, and in no group. */
+  #completeAtOnce(row: number, completion: Completion): void {
+    this.#tokens.state[row] = COMPLETE
+    this.#tokens.completions[row] = completion
+    this.#ready.push(row)
+    this.#group.meet()
   }
 
   #full(qd: QueueDescriptor): ParakernelError {
