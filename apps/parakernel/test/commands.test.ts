@@ -47,7 +47,9 @@ describe('top', () => {
       expect(batch).toBeGreaterThanOrEqual(1)
       expect(p50).toBeGreaterThan(0)
       expect(p99).toBeGreaterThanOrEqual(p50)
-      expect([state, depth]).toEqual(['running', 0])
+      expect(state).toBe('running')
+      // One question and one answer at a time.
+      expect(depth).toBeLessThanOrEqual(4)
       if (process.platform === 'linux') expect(cpu).toBeLessThan(1.1 + 1 / seconds)
     }
   })

@@ -52,6 +52,17 @@ describe('links', () => {
     expect(c.receive().map(({ timestamp }) => timestamp)).toEqual([1, 2, 3, 4].map((n) => n * WIRE_NS))
   })
 
+  it('tell how many packets nobody has taken yet, those under way too', async () => {
+    await using lab = new Lab()
+    const [a, b] = [lab.station({ latency: 1_000 }), lab.station()]
+    expect(b.nic.queueBacklog(0)).toBe(0)
+    for (let i = 0; i < 3; i++) a.send(packet(a, b, i))
+    expect(b.nic.queueBacklog(0)).toBe(3)
+    lab.clock.advance(1_000)
+    b.receive()
+    expect([a.nic.queueBacklog(0), b.nic.queueBacklog(0)]).toEqual([0, 0])
+  })
+
   it('carry a super-frame as its segments', async () => {
     await using lab = new Lab()
     const [a, b] = [lab.station({ rate: GIGABIT }), lab.station()]

@@ -24,7 +24,7 @@ export interface Row {
   readonly drops: number
   /** Drops by device, queue and reason, those that there were. */
   readonly dropsBy: Readonly<Record<string, number>>
-  /** Block commands under way and messages in rings, at the moment of the later snapshot. */
+  /** Packets that wait to be taken, messages in rings and block commands under way, at the moment of the later snapshot. */
   readonly depth: number
   /** Of rounds with work, from the start of one to the start of the next. */
   readonly p50: number
@@ -79,6 +79,7 @@ function rowOf(
   const dropsBy = dropRates(before, after, seconds)
   const counts = after.roundTimes.counts.map((count, i) => count - before.roundTimes.counts[i])
   const outstanding = after.blocks.reduce((all, { counters }) => all + counters.submitted - counters.completed, 0)
+  const backlog = after.queues.reduce((all, one) => all + (one.backlog ?? 0), 0)
   const busy = loop('busyRounds')
   return {
     pid,
@@ -97,7 +98,7 @@ function rowOf(
     transmit: queues('txPackets') / seconds,
     drops: Object.values(dropsBy).reduce((all, one) => all + one, 0),
     dropsBy,
-    depth: after.ringDepth + outstanding,
+    depth: after.ringDepth + outstanding + backlog,
     p50: quantile(counts, 0.5),
     p99: quantile(counts, 0.99),
     stalls: after.loop.stalls,

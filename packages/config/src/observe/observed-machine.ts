@@ -78,6 +78,7 @@ export class ObservedMachine {
       return queuesOf(one, partitions.length, index).map((queue) => ({
         ...{ device: name, queue },
         counters: one.queueStatistics(queue),
+        backlog: one.queueBacklog?.(queue),
       }))
     })
   }

@@ -88,8 +88,9 @@ function addPartition(text: Exposition, labels: Labels, partition: PartitionSnap
   text.gauge('parakernel_ring_messages', 'Messages of other partitions that wait in the rings.', labels, ringDepth)
 }
 
-function addQueue(text: Exposition, labels: Labels, { device, queue, counters }: QueueSnapshot): void {
+function addQueue(text: Exposition, labels: Labels, { device, queue, counters, backlog }: QueueSnapshot): void {
   const of = { ...labels, device, queue }
+  if (backlog !== undefined) text.gauge('parakernel_queue_backlog', 'Packets that wait to be taken.', of, backlog)
   for (const [name, help, parts] of NET_METRICS) {
     for (const [counter, reason] of parts) {
       text.counter(`parakernel_${name}`, help, reason === undefined ? of : { ...of, reason }, counters[counter])

@@ -13,6 +13,8 @@ export interface QueueSnapshot {
   readonly device: string
   readonly queue: number
   readonly counters: NetStatistics
+  /** Packets that wait to be taken; undefined where the device does not tell. */
+  readonly backlog?: number | undefined
 }
 
 export interface BlockQueueSnapshot {

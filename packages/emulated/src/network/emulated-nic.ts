@@ -225,6 +225,11 @@ export class EmulatedNic implements NetDevice {
     return sum
   }
 
+  /** Those on the link too. */
+  queueBacklog(queue: number): number {
+    return this.#network.backlog(this.#slot(queue))
+  }
+
   subscribe(listener: (event: NetDeviceEvent) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

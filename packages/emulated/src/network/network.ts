@@ -193,6 +193,17 @@ export class Network {
     slot.abandoned = false
   }
 
+  /** Packets in the rings to a queue. @internal */
+  backlog(to: QueueSlot): number {
+    const { words, layout } = this.memory
+    let sum = 0
+    for (let from = 0; from < this.slots.length; from++) {
+      const ring = words[layout.ringRef(from, to.queue)]
+      if (ring !== 0) sum += ringBacklog(this.memory, ring)
+    }
+    return sum
+  }
+
   /** Ends a ring and counts the packets in it, which nobody will take. */
   #disconnect(from: number, to: QueueSlot): void {
     const { words, layout } = this.memory

@@ -104,6 +104,8 @@ export interface NetDevice {
   statistics(): NetStatistics
   /** Of one queue, since the device was opened. */
   queueStatistics(queue: number): NetStatistics
+  /** Packets for a queue that its holder has not taken yet, as far as the device knows without asking it; undefined: not at all. */
+  queueBacklog?(queue: number): number | undefined
 
   /** Calls `listener` for each control event from now on; returns the way to stop. */
   subscribe(listener: (event: NetDeviceEvent) => void): () => void

@@ -67,6 +67,10 @@ export class ForwardingDevice implements NetDevice {
     return this.inner.queueStatistics(queue)
   }
 
+  queueBacklog(queue: number): number | undefined {
+    return this.inner.queueBacklog?.(queue)
+  }
+
   subscribe(listener: (event: NetDeviceEvent) => void): () => void {
     return this.inner.subscribe(listener)
   }
