@@ -32,6 +32,7 @@ test('prints every value with its origin', async () => {
     'network.trusted      true           default of emulated',
     'storage.libos        "none"         default',
     'partitions           1              default',
+    'isolation            "worker"       default',
     'cpus                 "none"         default',
     `wait.kind            "spin"         file ${shown}`,
     'wait.spin            50000          default',

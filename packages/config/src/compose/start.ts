@@ -11,9 +11,11 @@ import {
 import {
   type PartitionHandle,
   type PartitionPlan,
+  type ProcessPlan,
   RunLoop,
   runPartitionInline,
   spawnPartition,
+  spawnProcess,
 } from '@parakernel/kernel'
 import type { Payload } from '../partition/main.ts'
 import type { ResolvedConfig } from '../settings/resolved.ts'
@@ -24,6 +26,7 @@ import { type HostDoor, openHost } from './host.ts'
 import type { ComposeOptions } from './machine.ts'
 import { createPartitionMemory, type PartitionMemory } from './memory.ts'
 import { partitionModule, WORKER_MODULE } from './modules.ts'
+import { checkIsolation, leaseAll } from './process-plans.ts'
 import { queuesOf } from './queues-of.ts'
 import { createRings } from './rings.ts'
 import { grantStorage, openStorage, type StorageDevice } from './storage.ts'
@@ -38,7 +41,7 @@ export interface Parts {
   readonly loop: RunLoop | undefined
   readonly partitions: readonly PartitionHandle[]
   /** What each of them was started with. */
-  readonly plans: readonly PartitionPlan[]
+  readonly plans: readonly (PartitionPlan | ProcessPlan)[]
 }
 
 /**
@@ -56,6 +59,7 @@ export async function startParts(
   const warn = options.warn ?? console.warn
   const door = await openHost(settings.host, config.application, warn)
   const loop = createLoop(config, options, door)
+  checkIsolation(config, loop !== undefined)
   const cores = assignCores(loop === undefined ? settings.cpus : 'none', settings.partitions, door.host)
   interruption.throwIfAborted()
 
@@ -92,10 +96,7 @@ export async function startParts(
   const peers = (index: number) => partitions[index]
   for (const plan of plans) {
     interruption.throwIfAborted()
-    const running =
-      loop === undefined
-        ? spawnPartition(plan, { ...withHost(door), peers })
-        : runPartitionInline(plan, loop, door.host, peers)
+    const running = startPartition(plan, loop, door, peers)
     let failed = false
     teardown.push(() => (failed ? undefined : stopPartition(running)))
     await Promise.race([running.ready, abort]).catch((cause) => {
@@ -107,6 +108,29 @@ export async function startParts(
   }
   interruption.throwIfAborted()
   return { device, furtherDevices, storageDevice, loop, partitions, plans }
+}
+
+function startPartition(
+  plan: PartitionPlan | ProcessPlan,
+  loop: RunLoop | undefined,
+  door: HostDoor,
+  peers: (index: number) => PartitionHandle | undefined,
+): PartitionHandle {
+  if ('grants' in plan) {
+    return loop === undefined
+      ? spawnPartition(plan, { ...withHost(door), peers })
+      : runPartitionInline(plan, loop, door.host, peers)
+  }
+  return spawnProcess(plan, { host: hostOf(door).host, peers })
+}
+
+/** @throws ENOTSUP without a host, which alone can make a process without rights */
+function hostOf({ host, module }: HostDoor): { readonly host: Host; readonly module: string } {
+  if (host !== undefined && module !== undefined) return { host, module }
+  throw new ParakernelError('ENOTSUP', 'a process without rights needs a host', {
+    subject: 'isolation',
+    remedy: 'Install @parakernel/linux, or set isolation to "worker"',
+  })
 }
 
 /** Answers come back to the partition that asked, where the libOS says by which ports and the device can steer. */
@@ -140,12 +164,14 @@ function makePlans(
   storageDevice: StorageDevice | undefined,
   cores: readonly (number | undefined)[],
   teardown: Teardown,
-): PartitionPlan<Payload>[] {
+): (PartitionPlan<Payload> | ProcessPlan<Payload>)[] {
   const { settings } = config
   const frames = framesFor(config, devices, storageDevice, options.warn ?? console.warn)
   const names = cores.map((_, i) => (cores.length === 1 ? name : `${name}-${i}`))
+  const isolated = settings.isolation === 'process' ? hostOf(door) : undefined
   const memories = names.map((one) => {
-    const memory = createPartitionMemory(settings, frames, one, door.host)
+    const kind = isolated === undefined ? settings.memory : 'memfd'
+    const memory = createPartitionMemory({ ...settings, memory: kind }, frames, one, door.host)
     teardown.push(() => memory.release())
     return memory
   })
@@ -155,24 +181,18 @@ function makePlans(
   const libosOptions = shared ?? settings.network.libosOptions
   const rings = createRings(wakes, options.rings)
   return memories.map((memory, index) => {
-    const grants = devices.map((device) => grantQueues(device, settings.partitions, index, memory, teardown))
     const interfaces = settings.network.interfaces.map(({ name: one, options: own }, i) => ({
-      ...{ name: one, options: own, queues: grants[i + 1].length },
+      ...{ name: one, options: own, queues: queuesOf(devices[i + 1], settings.partitions, index).length },
     }))
-    return {
+    const common = {
       name: names[index],
       index,
       partitions: settings.partitions,
       module: WORKER_MODULE,
-      grants: grants.flat(),
-      ...grantStorage(storageDevice, settings.partitions, index, memory.window, teardown),
       window: memory.window,
       heap: memory.heap,
-      incoming: rings.incoming[index],
-      outgoing: rings.outgoing[index],
       cpu: cores[index],
       wait: settings.wait,
-      hostModule: door.module,
       deviceReserve: frames.reserve,
       debugFrames: frames.debug,
       data: {
@@ -182,6 +202,16 @@ function makePlans(
         storage: storagePlan(config),
       },
     }
+    const { window } = memory
+    if (isolated !== undefined) {
+      const none = memories.map(() => undefined)
+      const leases = leaseAll(devices, storageDevice, settings.partitions, index, window, teardown)
+      return { ...common, hostModule: isolated.module, incoming: none, outgoing: none, leases }
+    }
+    const grants = devices.flatMap((device) => grantQueues(device, settings.partitions, index, memory, teardown))
+    const ofStorage = grantStorage(storageDevice, settings.partitions, index, window, teardown)
+    const ends = { incoming: rings.incoming[index], outgoing: rings.outgoing[index] }
+    return { ...common, hostModule: door.module, grants, ...ofStorage, ...ends }
   })
 }
 

@@ -2,10 +2,12 @@ import {
   type BackendContext,
   type BlockDevice,
   type BlockQueueGrant,
+  type BlockRange,
   type FrameWindow,
   ParakernelError,
   type PersistentDevice,
   type PersistentGrant,
+  type PersistentRange,
 } from '@parakernel/hal'
 import type { ResolvedConfig } from '../settings/resolved.ts'
 import { STORAGE } from '../settings/section.ts'
@@ -73,17 +75,27 @@ export function grantStorage(
 ): StorageGrants {
   if (device === undefined) return { blockGrants: [], persistentGrants: [] }
   if (!isBlock(device)) {
-    const byteLength = shareOf(device.byteLength, partitions, PAGE, device.name)
-    const grant = device.grant({ byteOffset: index * byteLength, byteLength }, window.lease)
+    const grant = device.grant(bytesOf(device, partitions, index), window.lease)
     teardown.push(() => device.reclaim(grant))
     return { blockGrants: [], persistentGrants: [grant] }
   }
+  const grant = device.grant(index, blocksOf(device, partitions, index), window)
+  teardown.push(() => device.reclaim(grant))
+  return { blockGrants: [grant], persistentGrants: [] }
+}
+
+/** The share of partition `index`, in bytes. @throws ENOSPC */
+export function bytesOf(device: PersistentDevice, partitions: number, index: number): PersistentRange {
+  const byteLength = shareOf(device.byteLength, partitions, PAGE, device.name)
+  return { byteOffset: index * byteLength, byteLength }
+}
+
+/** The share of partition `index`, in blocks. @throws ENOSPC */
+export function blocksOf(device: BlockDevice, partitions: number, index: number): BlockRange {
   const [[namespace, total]] = [...device.namespaces].sort(([a], [b]) => a - b)
   const alignment = Math.max(1, SHARE_ALIGNMENT / device.capabilities.blockSize)
   const blocks = shareOf(total, partitions, alignment, device.name)
-  const grant = device.grant(index, { namespace, firstLba: index * blocks, blocks }, window)
-  teardown.push(() => device.reclaim(grant))
-  return { blockGrants: [grant], persistentGrants: [] }
+  return { namespace, firstLba: index * blocks, blocks }
 }
 
 /** @throws ENOSPC for a device with less than one unit for each */

@@ -50,8 +50,12 @@ export class ObservedMachine {
   }
 
   #partition(index: number): PartitionSnapshot {
-    const { partitions, plans } = this.#parts
-    const { blockGrants = [], incoming, cpu } = plans[index]
+    const { partitions, plans, storageDevice } = this.#parts
+    const plan = plans[index]
+    const { incoming, cpu } = plan
+    // A process has no grants, and at most one lease of blocks.
+    const blockGrants =
+      'grants' in plan ? (plan.blockGrants ?? []) : [{ device: storageDevice?.name ?? '', queue: index }]
     const { loop, roundTimes, blocks } = partitions[index].statistics()
     const thread = this.#threads[index]
     return {
@@ -63,7 +67,7 @@ export class ObservedMachine {
       loop,
       roundTimes,
       queues: this.#queues(index),
-      blocks: blockGrants.map(({ device, queue }, i) => ({ device, queue, counters: blocks[i] })),
+      blocks: blocks.map((counters, i) => ({ device: blockGrants[i].device, queue: blockGrants[i].queue, counters })),
       ringDepth: incoming.reduce((sum, ring) => sum + (ring === undefined ? 0 : ringDepth(ring)), 0),
     }
   }

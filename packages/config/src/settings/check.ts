@@ -96,6 +96,7 @@ export function checkTogether(values: Values, origins: Origins, problems: Proble
         )
     }
     needs('memory', values.get('memory') === 'memfd')
+    needs('isolation', values.get('isolation') === 'process')
     needs('cpus', Array.isArray(cpus) || cpus === 'auto')
   }
 }

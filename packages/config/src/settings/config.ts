@@ -150,6 +150,11 @@ export interface Config {
   /** Partitions, each with its own thread, queues and memory; default 1. */
   readonly partitions?: number
   /**
+   * `worker` (default): partitions are threads of this process, which trusts them. `process`: each is a process of another user and
+   * without rights, which holds leases that a kernel object enforces; for backends that have such.
+   */
+  readonly isolation?: 'worker' | 'process'
+  /**
    * Cores of the partitions in order; `auto` gives each a core of its own while one is left over for the control thread,
    * `none` (default) leaves placement to the scheduler.
    */

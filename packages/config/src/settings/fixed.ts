@@ -85,6 +85,13 @@ export const FIXED_SETTINGS: Readonly<Record<string, FixedSetting>> = {
     parse: parseNumber,
     default: 1,
   },
+  isolation: {
+    description: 'what a partition is: a thread that is trusted (worker), or a process without rights',
+    allowed: '"worker" or "process"',
+    schema: v.picklist(['worker', 'process']),
+    parse: text,
+    default: 'worker',
+  },
   cpus: {
     description: 'cores of the partitions: a list, auto or none',
     allowed: 'a list of core numbers, "auto" or "none"',

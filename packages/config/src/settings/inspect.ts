@@ -91,6 +91,7 @@ export async function inspect(input: InspectInput): Promise<Inspection> {
     wait: unflatten(values, 'wait'),
     frames: unflatten(values, 'frames'),
     heap: values.get('heap'),
+    isolation: values.get('isolation'),
     memory: values.get('memory'),
     host: values.get('host'),
     observe: unflatten(values, 'observe'),

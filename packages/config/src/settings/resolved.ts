@@ -45,6 +45,7 @@ export interface Settings {
   /** Undefined for a machine that stores nothing. */
   readonly storage: SectionSettings | undefined
   readonly partitions: number
+  readonly isolation: 'worker' | 'process'
   readonly cpus: readonly number[] | 'auto' | 'none'
   readonly wait: Required<WaitPolicy>
   readonly frames: { readonly count: number; readonly size: number; readonly reserve: number; readonly debug: boolean }
