@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Lease, LeaseOwner } from '../../src/index.ts'
-import { Bed, FRAMES, MILLISECOND, type Owner, settle } from './support/bed.ts'
+import { Bed, FRAMES, MILLISECOND, type Owner } from './support/bed.ts'
 
 let bed: Bed
 beforeEach(() => {
@@ -18,6 +18,17 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 
 const PEER = '020000000002'
 const NIC = '020000000001'
+
+/** Has a partition hog its thread from now on; resolves when it does, with the way to end that. */
+async function hog({ handle }: Owner): Promise<() => Promise<unknown>> {
+  const word = new Int32Array(new SharedArrayBuffer(4))
+  const over = handle.call('hog', word.buffer)
+  await until(() => Atomics.load(word, 0) === 1)
+  return () => {
+    Atomics.store(word, 0, 2)
+    return over
+  }
+}
 
 /** Packets that a partition's first queue has received, read without asking it. */
 const received = ({ handle }: Owner) => handle.statistics().queues[0].rxPackets
@@ -45,11 +56,13 @@ describe('a worker partition', () => {
 
   it('refuses a lease that was taken before it could attach', async () => {
     const a = await bed.start('a', [])
-    void a.handle.call('hog', 100)
+    const release = await hog(a)
     const given = bed.table.give(bed.netQueue(0), a)
     const ended = bed.table.revoke(leaseOf(a), MILLISECOND)
-    await expect(given).rejects.toMatchObject({ code: 'ESTALE' })
+    given.catch(() => {})
     expect(await ended).toMatchObject({ kind: 'taken' })
+    await release()
+    await expect(given).rejects.toMatchObject({ code: 'ESTALE' })
     await bed.table.give(bed.netQueue(0), a)
   })
 })
@@ -75,20 +88,14 @@ describe('a revoked queue is back within its deadline', () => {
 
   it('from one that hogs its loop, which finds out when it is back', async () => {
     const a = await bed.start('a', [bed.netQueue(0), bed.blockQueue(0)], { peer: PEER, flood: true })
-    const hog = a.handle.call('hog', 400)
-    let back = false
-    void hog.then(() => {
-      back = true
-    })
-    await settle()
+    const release = await hog(a)
     const ends = await Promise.all([
       bed.table.revoke(leaseOf(a), 20 * MILLISECOND),
       bed.table.revoke(leaseOf(a, 'block-queue'), 20 * MILLISECOND),
     ])
     expect(ends.map(({ kind }) => kind)).toEqual(['taken', 'taken'])
-    expect(back).toBe(false)
     await grantableAgain(0)
-    await hog
+    await release()
     await until(async () => (await bed.report(a)).events.length === 2)
     await a.handle.call('flood', false)
     expect(await bed.report(a)).toMatchObject({ queues: 0, blocks: 0, available: FRAMES })
@@ -123,12 +130,15 @@ it('what is on its way to a queue that is taken is counted as lost', async () =>
   const sender = await bed.start('sender', [bed.netQueue(0, bed.peer)], { peer: NIC, flood: true })
   const a = await bed.start('a', [bed.netQueue(0)])
   await until(() => received(a) > 100)
-  const hog = a.handle.call('hog', 300)
+  await sender.handle.call('flood', false)
+  const release = await hog(a)
   // Its ring fills up.
-  await until(() => bed.nic.queueStatistics(0).rxDroppedRingFull > 100)
+  await sender.handle.call('flood', true)
+  const { rxDroppedRingFull } = bed.nic.queueStatistics(0)
+  await until(() => bed.nic.queueStatistics(0).rxDroppedRingFull > rxDroppedRingFull + 100)
   await sender.handle.call('flood', false)
   const { lost } = await bed.table.revoke(leaseOf(a), 10 * MILLISECOND)
   expect(lost.packets).toBeGreaterThan(0)
   expect(bed.table.counters.packetsLost).toBe(lost.packets)
-  await hog
+  await release()
 })

@@ -160,9 +160,11 @@ export function partition(context: PartitionContext<LeaseScript>): PartitionExpo
         longestGap = 0
         lastAt = 0
       },
-      hog(milliseconds: number) {
-        const end = performance.now() + milliseconds
-        while (performance.now() < end);
+      /** Keeps its thread busy until told otherwise: 1 in the word says that it does, 2 that it shall not any more. */
+      hog(buffer: SharedArrayBuffer) {
+        const word = new Int32Array(buffer)
+        Atomics.store(word, 0, 1)
+        while (Atomics.load(word, 0) !== 2);
       },
       crash() {
         setImmediate(() => {
