@@ -40,10 +40,16 @@ export async function program(argv: readonly string[], terminal: Terminal, inter
     await runExample(example, request.config, options, terminal, interrupt)
     return OK
   } catch (error) {
-    if (!(error instanceof ParakernelError)) throw error
-    terminal.note(`examples ${name}: ${error.message}`)
+    terminal.note(`examples ${name}: ${reasonOf(error)}`)
     return FAILED
   }
+}
+
+/** One line for what a user can meet, and the stack for a bug. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const isExpected = error instanceof ParakernelError || error.name === 'TimeoutError'
+  return isExpected ? error.message : (error.stack ?? error.message)
 }
 
 function programOf({ name, summary, settings, defaults = {} }: Example): Program {

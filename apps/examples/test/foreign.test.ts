@@ -3,12 +3,15 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { createVethPair, probeLab, type VethPair } from '@parakernel/linux'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { MEMCACHED } from '../src/kv-client/example.ts'
+import { PORT } from './support/port.ts'
 import { type Run, serving, start } from './support/run.ts'
 
 // Programs that are not ours speak to the serving ends: over the loopback interface, and over AF_XDP from a namespace of their own.
 
 const missing = ['nc', 'socat'].filter((program) => spawnSync('which', [program]).status !== 0)
 const lab = probeLab()
+const FIRST = PORT + 30
 let pair: VethPair | undefined
 
 beforeAll(() => {
@@ -59,7 +62,8 @@ describe.each(Object.entries(PLACES))('on %s', (_, { needs, server, client, sett
   }
 
   async function serve(...argv: string[]): Promise<Run> {
-    const example = start([...argv, '--app.port', '28500', '--run', 'inline', ...settings()])
+    const example = start([...argv, '--app.port', String(FIRST), '--run', 'inline', ...settings()])
+    onTestFinished(() => example.interrupt())
     await serving(example)
     return example
   }
@@ -73,22 +77,39 @@ describe.each(Object.entries(PLACES))('on %s', (_, { needs, server, client, sett
   test('nc is answered by echo, on a stream and by a datagram', async (context) => {
     if (needs !== undefined) return context.skip(`it needs ${needs}`)
     const echo = await serve('echo', '--end', 'server')
-    expect(await run(['nc', '-N', server, '28500'], 'over a stream\n')).toBe('over a stream\n')
-    expect(await ask(28_500, 'in a datagram')).toBe('in a datagram')
+    expect(await run(['nc', '-N', server, String(FIRST)], 'over a stream\n')).toBe('over a stream\n')
+    expect(await ask(FIRST, 'in a datagram')).toBe('in a datagram')
     expect(await ended(echo)).toEqual([
       'server: a stream has ended, and so has our half',
       'server: a datagram of 13 bytes goes back',
     ])
   })
 
+  test('echo goes on when a client resets its stream', async (context) => {
+    if (needs !== undefined) return context.skip(`it needs ${needs}`)
+    const echo = await serve('echo', '--end', 'server')
+    // Without linger, a close is a reset; what was sent back meanwhile fails too.
+    const reset = ['socat', '-u', 'STDIN', `TCP:${server}:${FIRST},linger=0`]
+    for (let i = 0; i < 3; i++) await run(reset, 'x'.repeat(200_000))
+    expect(await run(['nc', '-N', server, String(FIRST)], 'still there\n')).toBe('still there\n')
+    expect(await ended(echo)).toContain('server: a stream has ended, and so has our half')
+  })
+
+  test('the relay gives a client up whose origin is not there', async (context) => {
+    if (needs !== undefined) return context.skip(`it needs ${needs}`)
+    const relay = await serve('relay', '--end', 'relay', '--at', `origin=${client}`)
+    expect(await run(['nc', '-N', server, String(FIRST)], 'anybody?\n')).toBe('')
+    expect(await ended(relay)).toEqual(['relay: given up: the origin does not answer'])
+  })
+
   test('nc reaches socat through the relay, which carries the end of a half', async (context) => {
     if (needs !== undefined) return context.skip(`it needs ${needs}`)
     const relay = await serve('relay', '--end', 'relay', '--at', `origin=${client}`)
     // `wc` says how many lines there were when its input ends, and not before.
-    const listen = `TCP-LISTEN:28501,reuseaddr,bind=${client}`
+    const listen = `TCP-LISTEN:${FIRST + 1},reuseaddr,bind=${client}`
     const origin = run(['socat', '-t10', listen, 'SYSTEM:wc -l'])
-    await listening(command('ss', '-Hltn', 'sport = 28501'))
-    expect((await run(['nc', '-N', server, '28500'], 'one\ntwo\nthree\n')).trim()).toBe('3')
+    await listening(command('ss', '-Hltn', `sport = ${FIRST + 1}`))
+    expect((await run(['nc', '-N', server, String(FIRST)], 'one\ntwo\nthree\n')).trim()).toBe('3')
     await origin
     expect(await ended(relay)).toEqual([
       'relay: client to origin: ended, and the end is passed on',
@@ -99,7 +120,7 @@ describe.each(Object.entries(PLACES))('on %s', (_, { needs, server, client, sett
   test('socat speaks memcached to the server of kv-client', async (context) => {
     if (needs !== undefined) return context.skip(`it needs ${needs}`)
     const store = await serve('kv-client', '--end', 'server')
-    const say = async (line: string) => (await ask(29_500, `\0\x01\0\0\0\x01\0\0${line}\r\n`)).slice(8)
+    const say = async (line: string) => (await ask(FIRST + MEMCACHED, `\0\x01\0\0\0\x01\0\0${line}\r\n`)).slice(8)
     expect(await say('set greeting 0 0 5\r\nhello')).toBe('STORED\r\n')
     expect(await say('get greeting')).toBe('VALUE greeting 0 5\r\nhello\r\nEND\r\n')
     await ended(store)

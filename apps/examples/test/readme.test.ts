@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { createLabNamespace, createVethPair, probeLab } from '@parakernel/linux'
 import { expect, onTestFinished, test } from 'vitest'
 import { goldenOf, joined } from './support/golden.ts'
+import { PORT } from './support/port.ts'
 import { start } from './support/run.ts'
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
@@ -75,7 +76,7 @@ async function run(line: string, folder = HOME): Promise<Outcome> {
 }
 
 test.each(anywhere)('%s', async (line) => {
-  expect(await run(line)).toMatchObject({ code: 0, out: goldenOf('echo') })
+  expect(await run(`${line} --app.port ${PORT + 40}`)).toMatchObject({ code: 0, out: goldenOf('echo') })
 })
 
 test.for(storage)('%s', async (line, context) => {
@@ -124,6 +125,10 @@ test.each([
     1,
     /server and client cannot all be on it .*--end server/,
   ],
+  ['examples echo --at server=10.0.0.1,client=10.0.0.2', 1, /no end is left to run here/],
+  ['examples relay --end client --at relay=127.0.0.1 --libos host --app.port 9', 1, /ECONNREFUSED/],
+  ['examples dump --run inline --filter nonsense', 1, /dump: .*found "nonsense" at 0, allowed: a number/],
+  ['examples journal --run inline', 1, /cannot crash alone .*--crash process/],
 ] as const)('%s ends with %i', async (line, code, message) => {
   expect(await run(line)).toMatchObject({ code, error: expect.stringMatching(message) })
 })

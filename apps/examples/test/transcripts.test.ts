@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { EXAMPLES } from '../src/catalogue.ts'
 import { goldenOf } from './support/golden.ts'
+import { PORT } from './support/port.ts'
 import { transcriptOf } from './support/run.ts'
 
 const BACKENDS = {
@@ -14,7 +15,7 @@ const ONLINE = EXAMPLES.filter(({ inTurn }) => inTurn !== true)
 
 describe.each(Object.entries(BACKENDS))('on %s', (_, settings) => {
   test.each(ONLINE.map(({ name }, i) => [name, i] as const))('%s says what it always says', async (name, i) => {
-    const port = String(28_000 + 10 * i)
+    const port = String(PORT + 3 * i)
     expect(await transcriptOf([name, '--app.port', port, ...settings])).toBe(goldenOf(name))
   })
 })

@@ -15,11 +15,11 @@ export async function partition(context: EndContext<{ readonly say: readonly str
     for (const text of say) {
       transcript.say(`> ${text}`)
       await socket.send(text, server)
-      const answer = await socket.receive({ signal: AbortSignal.timeout(10_000) })
+      const answer = await socket.receive({ signal: AbortSignal.timeout(30_000) })
       transcript.say(`< ${answer.text}`)
     }
 
-    const stream = await connectStream(network, server, { signal: AbortSignal.timeout(10_000) })
+    const stream = await connectStream(network, server, { signal: AbortSignal.timeout(30_000) })
     for (const text of say) {
       transcript.say(`stream > ${text}`)
       await stream.write(text)

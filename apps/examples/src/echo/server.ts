@@ -1,5 +1,5 @@
 import { startNetwork } from '@parakernel/config'
-import { CompletionQueue } from '@parakernel/queue'
+import { CompletionQueue, type QueueDescriptor } from '@parakernel/queue'
 import { type EndContext, serving, Transcript } from '../end.ts'
 
 /**
@@ -21,9 +21,11 @@ export async function partition(context: EndContext) {
   network.listen(listener)
   completions.add(network.accept(listener))
 
+  const streams = new Set<QueueDescriptor>()
   async function serve() {
     for await (const done of completions) {
       if (done.kind === 'accept') {
+        streams.add(done.accepted)
         completions.add(network.accept(listener), network.pop(done.accepted))
       } else if (done.kind === 'pop') {
         const { qd, sga, source } = done
@@ -34,11 +36,13 @@ export async function partition(context: EndContext) {
           completions.add(network.push(qd, sga), network.pop(qd))
         } else {
           transcript.say('a stream has ended, and so has our half')
+          streams.delete(qd)
           completions.add(network.asyncClose(qd))
         }
         // A push keeps the frames that it needs: the array is ours to free.
         sga.free()
-      } else if (done.kind === 'failed' && done.code === 'ECONNRESET') {
+      } else if (done.kind === 'failed' && streams.delete(done.qd)) {
+        // A stream that broke, once for all of its tokens: the others follow as cancelled.
         network.close(done.qd)
       }
     }

@@ -1,12 +1,27 @@
+import { isMainThread } from 'node:worker_threads'
 import { startStorage } from '@parakernel/config'
+import { ParakernelError } from '@parakernel/hal'
 import { CompletionQueue, retryAfterSync, sgaFromText } from '@parakernel/queue'
 import { acting, type EndContext, Transcript } from '../end.ts'
 
+interface Settings {
+  readonly count: number
+  readonly path: string
+  readonly crash: 'partition' | 'process'
+}
+
 /** Pushes to a file as others push to a socket. A push of this descriptor completes when its record is on stable media. */
-export async function partition(context: EndContext<{ readonly count: number; readonly path: string }>) {
+export async function partition(context: EndContext<Settings>) {
+  const { count, path, crash } = context.data.settings
+  if (crash === 'partition' && isMainThread) {
+    const remedy = 'Use --run workers, or --crash process'
+    throw new ParakernelError('EINVAL', 'a thread that others share cannot crash alone', {
+      subject: context.name,
+      remedy,
+    })
+  }
   const storage = await startStorage(context)
   const transcript = new Transcript()
-  const { count, path } = context.data.settings
 
   const { methods } = acting(transcript, async () => {
     const options = { write: true, create: true, truncate: true, append: true, durability: 'flushed' } as const
@@ -23,8 +38,7 @@ export async function partition(context: EndContext<{ readonly count: number; re
     for (let i = 1; i <= count; i++) completions.add(append(`record ${i}`))
     let acknowledged = 0
     for await (const done of completions) {
-      if (done.kind !== 'push')
-        throw new Error(`a record ended as ${done.kind === 'failed' ? done.message : done.kind}`)
+      if (done.kind !== 'push') throw new Error(`a record was lost: ${JSON.stringify(done)}`)
       transcript.progress = `${++acknowledged} of ${count}`
     }
     transcript.say(`${acknowledged} records acknowledged`)
@@ -38,10 +52,12 @@ export async function partition(context: EndContext<{ readonly count: number; re
   return {
     methods: {
       ...methods,
-      crash: () =>
-        void setImmediate(() => {
+      crash() {
+        if (crash === 'process') process.kill(process.pid, 'SIGKILL')
+        setImmediate(() => {
           throw new Error('a crash, as ordered')
-        }),
+        })
+      },
     },
   }
 }

@@ -14,7 +14,7 @@ export async function partition(context: EndContext<{ readonly keys: number }>) 
     const server = addressOf(context.data, 'server')
     // Long enough that nothing is asked twice on a slow machine: a `cas` that runs again meets what it has written itself.
     const client = new KvsClient(new LibOSTransport(network, server), { timeout: 5000 })
-    await client.connect(10_000)
+    await client.connect(30_000)
 
     await client.set('greeting', 'hello')
     const greeting = await client.get('greeting')
@@ -47,7 +47,7 @@ export async function partition(context: EndContext<{ readonly keys: number }>) 
       'get greeting',
     ]) {
       await socket.send(Buffer.concat([Buffer.of(0, 7, 0, 0, 0, 1, 0, 0), Buffer.from(`${line}\r\n`)]), memcached)
-      const { bytes } = await socket.receive({ signal: AbortSignal.timeout(10_000) })
+      const { bytes } = await socket.receive({ signal: AbortSignal.timeout(30_000) })
       transcript.say(`memcached ${JSON.stringify(line)}: ${JSON.stringify(text(bytes.subarray(8)))}`)
     }
   })

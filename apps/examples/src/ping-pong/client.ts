@@ -18,7 +18,7 @@ export async function partition(context: EndContext<{ readonly rounds: number; r
     /** Promises: an await for each call, bytes that are ours to keep. */
     async function byPromises() {
       await socket.send(ping, server)
-      return (await socket.receive({ signal: AbortSignal.timeout(10_000) })).bytes
+      return (await socket.receive({ signal: AbortSignal.timeout(30_000) })).bytes
     }
 
     /** Tokens: the pop is issued before the push, and nothing is copied but what is kept. */
@@ -27,7 +27,9 @@ export async function partition(context: EndContext<{ readonly rounds: number; r
       const sga = sgaFromBytes(network.pool, ping)
       runtime.notify(network.pushTo(socket.qd, sga, server), () => {})
       sga.free()
+      const patience = network.loop.timers.at(context.clock.now() + 30e9, () => void runtime.cancel(popped))
       const done = await runtime.completion(popped)
+      network.loop.timers.cancel(patience)
       if (done.kind !== 'pop') throw new Error(`the pop ended as ${done.kind}`)
       const pong = done.sga.toBytes()
       done.sga.free()

@@ -10,7 +10,7 @@ export async function partition(context: EndContext<{ readonly lines: number }>)
   return acting(transcript, async () => {
     const { lines } = context.data.settings
     const peer = addressOf(context.data, 'relay')
-    const stream = await connectStream(network, peer, { signal: AbortSignal.timeout(10_000) })
+    const stream = await connectStream(network, peer, { signal: AbortSignal.timeout(30_000) })
     const began = context.clock.now()
     for (let line = 1; line <= lines; line++) {
       await stream.write(`line ${line} of ${lines}\n`)

@@ -28,14 +28,17 @@ export async function placesOf(example: Example, config: ResolvedConfig, program
       throw new ParakernelError('EINVAL', `has no end ${JSON.stringify(name)}`, { subject: example.name, remedy })
     }
   }
-  const mine = settings.end ?? names.filter((name) => !elsewhere.has(name))
+  const mine = (settings.end ?? names).filter((name) => !elsewhere.has(name))
+  if (mine.length === 0) {
+    throw new ParakernelError('EINVAL', 'no end is left to run here', { subject: example.name, remedy: 'Shorten --at' })
+  }
   checkCable(example, config, settings, mine)
 
   const places: Place[] = []
   for (const [i, end] of example.ends.entries()) {
     const port = settings.port + i
     const address = elsewhere.get(end.name)
-    if (address !== undefined || !mine.includes(end.name)) {
+    if (!mine.includes(end.name)) {
       if (address !== undefined) places.push({ end, here: { address, port }, config: undefined })
       continue
     }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { LoadOptions, Machine, ResolvedConfig } from '@parakernel/config'
 import { ParakernelError } from '@parakernel/hal'
 import type { Report } from '../end.ts'
@@ -53,6 +54,7 @@ async function together(
   const running: { readonly place: PlaceHere; readonly machine: Machine }[] = []
   for (const place of places) running.push({ place, machine: await machines.start(place) })
   const died = Promise.race(running.map(({ machine }) => failure(machine)))
+  died.catch(() => {})
   const active = running.find(({ place }) => place.end.acts === true)
   const acted =
     active === undefined ? undefined : await Promise.race([act(active.machine, terminal), died, stopped(interrupt)])
@@ -62,7 +64,7 @@ async function together(
     terminal.note(`serving: ${names.join(', ')}; Ctrl-C ends it`)
     while (!interrupt.aborted) {
       for (const { place, machine } of running) await showLines(place.end.name, machine, shown, terminal)
-      await Promise.race([pause(interrupt), died])
+      await Promise.race([sleep(PERIOD, undefined, { signal: interrupt }).catch(() => {}), died])
     }
   }
   for (const { place, machine } of running) {
@@ -84,7 +86,6 @@ async function inTurn(
     terminal.report(place.end.name, await Promise.race([act(machine, terminal), stopped(interrupt)]))
     if (place.end.crashes !== true) await machine.stop()
     else {
-      if (place.config.settings.app['crash'] === 'process') process.kill(process.pid, 'SIGKILL')
       await machine.call(0, 'crash')
       const exit = await exited
       if (exit.reason !== 'failed') throw new ParakernelError('EPROTO', 'did not crash', { subject: place.end.name })
@@ -136,14 +137,4 @@ async function showLines(
   const lines = await machine.call<readonly string[]>(0, 'lines', from)
   for (const line of lines) terminal.transcript(name, line)
   shown.set(machine, from + lines.length)
-}
-
-function pause(interrupt: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, PERIOD)
-    interrupt.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }
