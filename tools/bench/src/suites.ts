@@ -26,9 +26,14 @@ export const SUITES: Readonly<Record<string, readonly string[]>> = {
   'persistent-memory': ['packages/pmem/bench/append.bench.ts', 'packages/storage/bench/persistent-log.bench.ts'],
   queue: [
     'packages/queue/bench/token.bench.ts',
+    'packages/queue/bench/memory-queue.bench.ts',
+    'packages/queue/bench/sga-builder.bench.ts',
+    'packages/queue/bench/packet-filter.bench.ts',
     'packages/kernel/bench/ring.bench.ts',
     'packages/kernel/bench/timer.bench.ts',
     'packages/kernel/bench/round.bench.ts',
+    'packages/kernel/bench/ready-set.bench.ts',
+    'packages/kernel/bench/lease.bench.ts',
   ],
   log: [
     'packages/storage/bench/durable-append.bench.ts',
