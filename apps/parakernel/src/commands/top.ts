@@ -75,7 +75,7 @@ async function live(
       else if (watched.rows().length > 0) for (const line of [...tableOf(watched.rows()), '']) terminal.out(line)
       if (looksForMore && time >= next) {
         next = time + LOOK_AGAIN
-        for (const one of await connectAll(terminal, watched.paths)) watched.add(one)
+        void look(watched, invocation, either)
       }
     }
   } finally {
@@ -84,4 +84,12 @@ async function live(
   if (quit.signal.aborted) return EXIT.ok
   if (signal.aborted) return EXIT.interrupted
   throw new Failure(EXIT.ended, watched.farewell)
+}
+
+/** Takes processes in that are new. One that hangs holds nothing up, and is no news either. */
+async function look(watched: Watched, { terminal }: Invocation, ended: AbortSignal): Promise<void> {
+  for (const one of await connectAll({ ...terminal, err: () => {} }, watched.paths)) {
+    if (ended.aborted || watched.size === 0 || watched.paths.has(one.path)) one.close()
+    else watched.add(one)
+  }
 }
