@@ -1,5 +1,6 @@
 export * from './compose/compose.ts'
 export * from './compose/machine.ts'
+export type { MachineSteering } from './compose/steering.ts'
 export { type CommandLine, readCommandLine } from './layers/command-line.ts'
 export { applicationUrl, type LoadOptions, loadConfig } from './load-config.ts'
 export type { Endpoints } from './observe/observe.ts'

@@ -27,6 +27,7 @@ describe('defaults', () => {
         probes: [],
         interfaces: [],
       },
+      steering: [],
       partitions: 1,
       cpus: 'none',
       observe: { socket: 'none', traceEvents: 131_072 },
@@ -313,7 +314,7 @@ describe('what is refused', () => {
     expect(await problems(application)).toEqual([
       'wait: found "spin" (string), allowed: an object with kind, spin or gather',
       'frames.debg: unknown key; did you mean frames.debug? allowed here: count, size, reserve, debug',
-      'netwrok: unknown key; did you mean network? allowed here: preset, network, storage, partitions, isolation, cpus, wait, frames, heap, memory, host, observe',
+      'netwrok: unknown key; did you mean network? allowed here: preset, network, storage, steering, partitions, isolation, cpus, wait, frames, heap, memory, host, observe',
       'network.adress: unknown key; did you mean network.address? allowed here: libos, backend, probes, interfaces, address, ttl, dns, arp, queues, ringSize, loss, trusted, mode',
       'network.interface: unknown key; did you mean network.interfaces? allowed here: libos, backend, probes, interfaces, address, ttl, dns, arp, queues, ringSize, loss, trusted, mode',
       'partitions: found 0 (number), allowed: an integer from 1 to 256',
@@ -335,7 +336,7 @@ describe('what is refused', () => {
     expect(error.message).toBe(
       [
         'config: 2 problems, nothing was started (EINVAL). Correct and start again:',
-        '  bakend: unknown key; did you mean network.backend? allowed here: preset, network, storage, partitions, isolation, cpus, wait, frames, heap, memory, host, observe [--bakend]',
+        '  bakend: unknown key; did you mean network.backend? allowed here: preset, network, storage, steering, partitions, isolation, cpus, wait, frames, heap, memory, host, observe [--bakend]',
         '  partitions: found "x" (string), allowed: an integer from 1 to 256 [--partitions]',
       ].join('\n'),
     )

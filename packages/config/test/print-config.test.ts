@@ -31,6 +31,7 @@ test('prints every value with its origin', async () => {
     'network.loss         0.1            environment PARAKERNEL_NETWORK__LOSS',
     'network.trusted      true           default of emulated',
     'storage.libos        "none"         default',
+    'steering             []             default',
     'partitions           1              default',
     'isolation            "worker"       default',
     'cpus                 "none"         default',

@@ -1,7 +1,7 @@
+import { parseIpAddress } from '@parakernel/hal'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_RSS_KEY } from '../src/index.ts'
-import { parseAddress } from '../src/steering/addresses.ts'
 import { TOEPLITZ_TABLE_WORDS, toeplitz, writeToeplitzTables } from '../src/steering/toeplitz.ts'
 import { Lab } from './support/lab.ts'
 import { build } from './support/packets.ts'
@@ -25,7 +25,7 @@ const hashOf = (input: Uint8Array) => toeplitz(tables, 0, new DataView(input.buf
 
 describe('Toeplitz hash', () => {
   it.each(vectors)('%s:%i from %s:%i', (destination, destinationPort, source, sourcePort, addresses, withPorts) => {
-    const input = Uint8Array.from([...parseAddress(source), ...parseAddress(destination)])
+    const input = Uint8Array.from([...parseIpAddress(source), ...parseIpAddress(destination)])
     const ports = [sourcePort >> 8, sourcePort & 255, destinationPort >> 8, destinationPort & 255]
     expect(hashOf(input)).toBe(addresses)
     expect(hashOf(Uint8Array.from([...input, ...ports]))).toBe(withPorts)

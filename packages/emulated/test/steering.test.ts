@@ -1,7 +1,7 @@
 import type { SteeringRule } from '@parakernel/hal'
+import { parseIpAddress } from '@parakernel/hal'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseAddress } from '../src/steering/addresses.ts'
 import { Lab } from './support/lab.ts'
 import { build, type PacketSpec } from './support/packets.ts'
 
@@ -105,6 +105,6 @@ describe('steering', () => {
     ['::ffff:192.0.2.1', '00000000000000000000ffffc0000201'],
     ['192.0.2.1', 'c0000201'],
   ])('reads the address %s', (text, hex) => {
-    expect(Buffer.from(parseAddress(text)).toString('hex')).toBe(hex)
+    expect(Buffer.from(parseIpAddress(text)).toString('hex')).toBe(hex)
   })
 })

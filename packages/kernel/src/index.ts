@@ -39,4 +39,13 @@ export { createRing, type RingOptions, ringDepth } from './ring/layout.ts'
 export { RingConsumer } from './ring/ring-consumer.ts'
 export { RING_BATCH, RingPollable } from './ring/ring-pollable.ts'
 export { RingProducer, wake } from './ring/ring-producer.ts'
+export { type PlacedRule, placeRules } from './steering/place-rules.ts'
+export { checkRules, type PartitionRule } from './steering/rule.ts'
+export { misroutedShare, STEERING_COUNTERS, SteeringCounters, type SteeringStatistics } from './steering/statistics.ts'
+export {
+  STEERING_HEADER_BYTES,
+  type SteeringContext,
+  type SteeringPlan,
+  steerQueues,
+} from './steering/steered-queue.ts'
 export { TimerWheel } from './timers/timer-wheel.ts'

@@ -3,6 +3,7 @@ import type { RunLoop } from '@parakernel/kernel'
 import type { Endpoints } from '../observe/observe.ts'
 import type { LibOSStatistics } from '../partition/main.ts'
 import type { ResolvedConfig } from '../settings/resolved.ts'
+import type { MachineSteering } from './steering.ts'
 import type { StorageDevice } from './storage.ts'
 
 export interface ComposeOptions<Data = unknown> {
@@ -42,6 +43,8 @@ export interface MachineStatistics {
   readonly interfaces: Readonly<Record<string, NetStatistics>>
   /** Counters of each partition's libOS by group; undefined for a partition that has started none. */
   readonly partitions: readonly (LibOSStatistics | undefined)[]
+  /** Where the rules of `steering` run, and how often the device was wrong. */
+  readonly steering: MachineSteering
   readonly storage: {
     /** Of the block device as the partitions see it; undefined for persistent memory, and without a device. */
     readonly device: Readonly<Record<BlockCounter, number>> | undefined

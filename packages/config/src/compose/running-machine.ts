@@ -87,6 +87,7 @@ export class RunningMachine implements Machine {
         this.#parts.furtherDevices.map((one, i) => [this.config.settings.network.interfaces[i].name, one.statistics()]),
       ),
       partitions: partitions.map(({ network }) => network),
+      steering: this.#parts.steering.statistics(),
       storage: {
         device: storageDevice !== undefined && isBlock(storageDevice) ? storageDevice.statistics() : undefined,
         partitions: partitions.map(({ storage }) => storage),

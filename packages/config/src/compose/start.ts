@@ -29,6 +29,7 @@ import { partitionModule, WORKER_MODULE } from './modules.ts'
 import { checkIsolation, leaseAll } from './process-plans.ts'
 import { queuesOf } from './queues-of.ts'
 import { createRings } from './rings.ts'
+import { Steering } from './steering.ts'
 import { grantStorage, openStorage, type StorageDevice } from './storage.ts'
 import type { Teardown } from './teardown.ts'
 
@@ -42,6 +43,7 @@ export interface Parts {
   readonly partitions: readonly PartitionHandle[]
   /** What each of them was started with. */
   readonly plans: readonly (PartitionPlan | ProcessPlan)[]
+  readonly steering: Steering
 }
 
 /**
@@ -87,8 +89,11 @@ export async function startParts(
   }
   if (loop !== undefined && options.loop === undefined) teardown.push(() => loop.close())
 
-  const plans = makePlans(config, options, name, door, devices, storageDevice, cores, teardown)
-  if (device !== undefined && options.devices?.network === undefined) steer(config, device)
+  const made = makePlans(config, options, name, door, devices, storageDevice, cores, teardown)
+  const ownDevice = options.devices?.network === undefined ? device : undefined
+  const steering = new Steering(config, made, ownDevice)
+  const { plans } = steering
+  if (ownDevice !== undefined) steer(config, ownDevice)
   for (const further of furtherDevices) steer(config, further)
   const abort = aborted(interruption)
   abort.catch(() => {})
@@ -107,7 +112,7 @@ export async function startParts(
     partitions.push(running)
   }
   interruption.throwIfAborted()
-  return { device, furtherDevices, storageDevice, loop, partitions, plans }
+  return { device, furtherDevices, storageDevice, loop, partitions, plans, steering }
 }
 
 function startPartition(

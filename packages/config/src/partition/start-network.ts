@@ -1,5 +1,5 @@
 import type { NetQueue } from '@parakernel/hal'
-import type { PartitionContext } from '@parakernel/kernel'
+import { type PartitionContext, type SteeringPlan, steerQueues } from '@parakernel/kernel'
 import type { LibOSInterface, NetworkLibOS, NetworkLibOSFactory } from '@parakernel/queue'
 import { runtimeOf } from './runtime.ts'
 import { startSlot } from './slot.ts'
@@ -15,6 +15,8 @@ export interface NetworkPlan {
     readonly queues: number
     readonly options: Readonly<Record<string, unknown>>
   }[]
+  /** What the partitions do of the steering of the first interface. */
+  readonly steering?: SteeringPlan
 }
 
 /**
@@ -27,12 +29,14 @@ export function startNetwork(context: PartitionContext<unknown>): Promise<Networ
 }
 
 async function createNetwork(
-  { module, options, interfaces }: NetworkPlan,
+  { module, options, interfaces, steering }: NetworkPlan,
   context: PartitionContext<unknown>,
 ): Promise<NetworkLibOS> {
   const { libos } = (await import(/* @vite-ignore */ module)) as { libos: NetworkLibOSFactory<object> }
   const { pool, clock, host, loop, index, partitions } = context
-  const { queues, further } = shareOut(context.queues, interfaces)
+  const { queues: own, further } = shareOut(context.queues, interfaces)
+  const queues =
+    steering === undefined ? own : steerQueues(own, steering, { partition: index, partitions, clock, host })
   return libos.create(options, {
     pool,
     clock,

@@ -1,4 +1,5 @@
-import type { OptionSpecs } from '@parakernel/hal'
+import { type OptionSpecs, ParakernelError, reasonOf } from '@parakernel/hal'
+import { checkRules, type PartitionRule } from '@parakernel/kernel'
 import * as v from 'valibot'
 import { type KnownPaths, takers } from '../layers/known-paths.ts'
 import { unflatten } from '../layers/layer.ts'
@@ -98,6 +99,25 @@ export function checkTogether(values: Values, origins: Origins, problems: Proble
     needs('memory', values.get('memory') === 'memfd')
     needs('isolation', values.get('isolation') === 'process')
     needs('cpus', Array.isArray(cpus) || cpus === 'auto')
+  }
+}
+
+/** Rules against the number of partitions, and a device to steer. */
+export function checkSteering(values: Values, origins: Origins, hasDevice: boolean, problems: Problem[]): void {
+  const rules = values.get('steering') as readonly PartitionRule[] | undefined
+  const partitions = values.get('partitions')
+  const faulty = problems.some(({ path }) => path === 'steering' || path === 'partitions')
+  if (faulty || rules === undefined || rules.length === 0 || typeof partitions !== 'number') return
+  const origin = origins.get('steering')
+  if (!hasDevice) {
+    problems.push(wrong('steering', rules, 'nothing, as there is no device whose packets could be steered', origin))
+    return
+  }
+  try {
+    checkRules(rules, partitions)
+  } catch (error) {
+    if (!(error instanceof ParakernelError)) throw error
+    problems.push({ kind: 'wrong-value', path: 'steering', message: `${error.subject}: ${reasonOf(error)}`, origin })
   }
 }
 

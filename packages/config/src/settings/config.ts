@@ -5,7 +5,7 @@ import type {
   NetDecoratorOptions,
   PersistentBackendOptions,
 } from '@parakernel/hal'
-import type { WaitPolicy } from '@parakernel/kernel'
+import type { PartitionRule, WaitPolicy } from '@parakernel/kernel'
 import type { NetworkLibOSOptions, StorageLibOSOptions } from '@parakernel/queue'
 
 /** Names that packages have declared by merging into the interfaces of `hal` and `queue`. */
@@ -147,6 +147,11 @@ export interface Config {
   readonly network?: NetworkConfig
   /** Absent: the machine stores nothing. With anything in it, `libos` is `storage` unless it says otherwise. */
   readonly storage?: StorageConfig
+  /**
+   * Which partition a packet belongs to, for partitions that share an address: by port, prefix, or the hash of a key. Rules run in
+   * the device where it takes them; elsewhere whoever receives a packet hands it on.
+   */
+  readonly steering?: readonly PartitionRule[]
   /** Partitions, each with its own thread, queues and memory; default 1. */
   readonly partitions?: number
   /**

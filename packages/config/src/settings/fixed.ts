@@ -21,6 +21,24 @@ const MAX_PARTITIONS = 256
 /** A region is at most 2 GiB, and holds a partition's frames and heap. */
 const MAX_BYTES = 2 ** 31
 
+const port = integer(0, 65_535)
+/** What values must be together, `checkRules` says. */
+const RULE = v.strictObject({
+  protocol: v.picklist(['udp', 'tcp']),
+  destinationPort: v.optional(v.union([port, v.tuple([port, port])])),
+  destination: v.optional(name),
+  source: v.optional(name),
+  partition: integer(0, MAX_PARTITIONS - 1),
+  spread: v.optional(integer(1, MAX_PARTITIONS)),
+  hash: v.optional(
+    v.strictObject({
+      offset: integer(0, 65_535),
+      length: integer(1, 64),
+      seed: v.optional(integer(0, 2 ** 32 - 1)),
+    }),
+  ),
+})
+
 /** By path. The order is that of `--help` and `--print-config`. */
 export const FIXED_SETTINGS: Readonly<Record<string, FixedSetting>> = {
   preset: {
@@ -76,6 +94,13 @@ export const FIXED_SETTINGS: Readonly<Record<string, FixedSetting>> = {
     allowed: 'a list of objects like {"probe":"block-faults"}',
     schema: v.array(v.looseObject({ probe: name })),
     parse: (list) => (list.startsWith('[') ? parseJson(list) : parseList(list).map((probe) => ({ probe }))),
+    default: [],
+  },
+  steering: {
+    description: 'rules that say to which partition a packet belongs; the first one that matches counts',
+    allowed: 'a list of objects like {"protocol":"udp","destinationPort":[4000,4003],"partition":0,"spread":4}',
+    schema: v.array(RULE),
+    parse: parseJson,
     default: [],
   },
   partitions: {

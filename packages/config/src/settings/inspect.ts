@@ -4,7 +4,7 @@ import { type Entry, type Layer, layerOf, unflatten } from '../layers/layer.ts'
 import { type Merged, merge } from '../layers/merge.ts'
 import type { Problem } from '../problems/config-error.ts'
 import type { Kinds } from '../registry/registry.ts'
-import { checkPreset, checkTogether, checkValues } from './check.ts'
+import { checkPreset, checkSteering, checkTogether, checkValues } from './check.ts'
 import type { Config } from './config.ts'
 import { addDefaults, optionsOf } from './derived.ts'
 import { FIXED_SETTINGS } from './fixed.ts'
@@ -76,6 +76,7 @@ export async function inspect(input: InspectInput): Promise<Inspection> {
   const byDefault = addDefaults(sources, known, values, origins)
   checkValues(values, origins, known, byDefault, problems)
   checkTogether(values, origins, problems)
+  checkSteering(values, origins, network.backend !== undefined, problems)
   const probes = await network.loadProbes(merged, application, problems)
   const storageProbes = await storage.loadProbes(merged, application, problems)
   const interfaces = network.libos === undefined ? [] : await loadFurther(merged, network.libos, application, problems)
@@ -86,6 +87,7 @@ export async function inspect(input: InspectInput): Promise<Inspection> {
   const settings = {
     network: { ...partOf(network, probes), interfaces: interfaces.map((one) => one.settings) },
     storage: storage.isOff ? undefined : partOf(storage, storageProbes),
+    steering: values.get('steering'),
     partitions: values.get('partitions'),
     cpus: values.get('cpus'),
     wait: unflatten(values, 'wait'),

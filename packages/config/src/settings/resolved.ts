@@ -1,5 +1,5 @@
 import type { BlockBackend, BlockDecorator, NetBackend, NetDecorator, PersistentBackend } from '@parakernel/hal'
-import type { WaitPolicy } from '@parakernel/kernel'
+import type { PartitionRule, WaitPolicy } from '@parakernel/kernel'
 import type { NetworkLibOSFactory, StorageLibOSFactory } from '@parakernel/queue'
 
 /** Where a value came from, in order of precedence. */
@@ -44,6 +44,7 @@ export interface Settings {
   readonly network: SectionSettings & { readonly interfaces: readonly InterfaceSettings[] }
   /** Undefined for a machine that stores nothing. */
   readonly storage: SectionSettings | undefined
+  readonly steering: readonly PartitionRule[]
   readonly partitions: number
   readonly isolation: 'worker' | 'process'
   readonly cpus: readonly number[] | 'auto' | 'none'

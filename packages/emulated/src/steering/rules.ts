@@ -1,6 +1,5 @@
-import { ParakernelError, type SteeringRule } from '@parakernel/hal'
+import { ParakernelError, parseIpAddress, type SteeringRule } from '@parakernel/hal'
 import { addressesAt, addressesLength, type Headers, PROTOCOL_TCP, PROTOCOL_UDP } from '../packet/headers.ts'
-import { parseAddress } from './addresses.ts'
 
 /** Rules of one NIC. The table is searched in order for each packet, so short is quick. */
 export const MAX_RULES = 256
@@ -33,7 +32,7 @@ export function writeRule(rule: SteeringRule, queues: number, words: Int32Array,
       throw invalid(`ports ${first} to ${last} are not a range within 0 to 65535`)
     }
   }
-  const address = rule.destinationAddress === undefined ? new Uint8Array(0) : parseAddress(rule.destinationAddress)
+  const address = rule.destinationAddress === undefined ? new Uint8Array(0) : parseIpAddress(rule.destinationAddress)
   const addressView = new DataView(address.buffer)
   words[at + PROTOCOL] = rule.protocol === 'udp' ? PROTOCOL_UDP : PROTOCOL_TCP
   words[at + FIRST_PORT] = first

@@ -1,5 +1,4 @@
-import { parseMac } from '@parakernel/hal'
-import { parseAddress } from '../../src/steering/addresses.ts'
+import { parseIpAddress, parseMac } from '@parakernel/hal'
 
 /** Packets built slowly and plainly, to hold the device's fast paths against. Sums are formed byte by byte, big-endian. */
 export interface PacketSpec {
@@ -48,8 +47,8 @@ export interface Built {
 
 export function build(spec: PacketSpec): Built {
   const { protocol = 'udp', sourcePort = 1000, destinationPort = 2000, payload = payloadOf(26), id = 7 } = spec
-  const source = [...parseAddress(spec.source ?? '10.0.0.1')]
-  const destination = [...parseAddress(spec.destination ?? '10.0.0.2')]
+  const source = [...parseIpAddress(spec.source ?? '10.0.0.1')]
+  const destination = [...parseIpAddress(spec.destination ?? '10.0.0.2')]
   const six = source.length === 16
   const number = protocol === 'udp' ? 17 : 6
   const { tcpOptions = 0, ipOptions = 0, sequence = 0x1000, tcpFlags = 0x10 } = spec

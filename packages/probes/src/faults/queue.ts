@@ -5,6 +5,7 @@ import {
   type Clock,
   checkPacket,
   DEFAULT_BURST,
+  ForwardingQueue,
   GRANT_ATTACHED,
   NetBurst,
   type NetQueue,
@@ -20,7 +21,6 @@ import {
   TX_DROPPED,
   TX_RING_FULL,
 } from '@parakernel/hal'
-import { ForwardingQueue } from '../forwarding-queue.ts'
 import { DelayLine } from './delay-line.ts'
 import { copyPacket, flipBit, ownsAll, packetBytes } from './packet.ts'
 import { FaultPath, RECEIVE, TRANSMIT } from './path.ts'

@@ -1,6 +1,7 @@
 import {
   type Clock,
   COLUMN_VLAN,
+  ForwardingQueue,
   type NetBurst,
   type NetQueue,
   type NetQueueGrant,
@@ -9,7 +10,6 @@ import {
   VLAN_TAGGED,
   WakeWord,
 } from '@parakernel/hal'
-import { ForwardingQueue } from '../forwarding-queue.ts'
 import { ByteRing } from './byte-ring.ts'
 import { RECORD_HEADER } from './format.ts'
 import type { PcapSettings } from './settings.ts'

@@ -1,5 +1,11 @@
-import { type Clock, type NetBurst, type NetQueue, type NetQueueGrant, RecordRing } from '@parakernel/hal'
-import { ForwardingQueue } from '../forwarding-queue.ts'
+import {
+  type Clock,
+  ForwardingQueue,
+  type NetBurst,
+  type NetQueue,
+  type NetQueueGrant,
+  RecordRing,
+} from '@parakernel/hal'
 import { RECEIVE, REFUSED_ENTRIES, RING_FULL, SLEEP, TRANSMIT } from './record-kinds.ts'
 import type { TraceSettings } from './settings.ts'
 

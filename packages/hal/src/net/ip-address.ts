@@ -1,8 +1,8 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import { ParakernelError } from '@parakernel/hal'
+import { ParakernelError } from '../errors.ts'
 
 /** The 4 or 16 bytes of an address. @throws EINVAL */
-export function parseAddress(text: string): Uint8Array {
+export function parseIpAddress(text: string): Uint8Array {
   if (isIPv4(text)) return Uint8Array.from(text.split('.'), Number)
   if (isIPv6(text) && !text.includes('%')) return parseIPv6(text)
   throw new ParakernelError('EINVAL', 'is not an IPv4 or IPv6 address', { subject: JSON.stringify(text) })

@@ -1,16 +1,12 @@
-import type {
-  ControlBlock,
-  FramePool,
-  NetBurst,
-  NetCapabilities,
-  NetCounters,
-  NetQueue,
-  NetQueueGrant,
-  ReceiveFilter,
-  WakeSource,
-} from '@parakernel/hal'
+import type { FramePool } from '../memory/frame-pool.ts'
+import type { WakeSource } from '../wake.ts'
+import type { NetBurst } from './burst.ts'
+import type { NetCapabilities } from './capabilities.ts'
+import type { ControlBlock } from './control-block.ts'
+import type { NetQueue, NetQueueGrant, ReceiveFilter } from './device.ts'
+import type { NetCounters } from './statistics.ts'
 
-/** The data half that every probe shares: the wrapped queue's own objects, and its calls unless a probe has its own. */
+/** The data half of a decorator: the wrapped queue's own objects, and its calls unless the decorator has its own. */
 export abstract class ForwardingQueue implements NetQueue {
   readonly grant: NetQueueGrant
   readonly pool: FramePool
