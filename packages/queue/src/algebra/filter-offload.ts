@@ -37,7 +37,8 @@ export class FilterOffload {
     const version = ++this.#version
     const { expression, why } = this.#wanted(filters)
     this.state = software(why)
-    if (expression === undefined && !this.#installed) return
+    // A call that is under way may install one yet.
+    if (expression === undefined && !this.#installed && this.#calls === undefined) return
     this.#call(expression, version)
   }
 

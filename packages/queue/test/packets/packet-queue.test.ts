@@ -323,6 +323,18 @@ describe('a filter above packets', () => {
     expect(algebra.explain(two)[0].runs).toBe('device')
   })
 
+  test('that is closed before the answer comes is taken away all the same', async () => {
+    const { algebra, nic, packets } = setup()
+    const set = async (filter: FilterExpression | undefined) => {
+      await new Promise(setImmediate)
+      nic.setFilter(filter)
+    }
+    const queue = packets({ setPacketFilter: set })
+    algebra.close(algebra.filter(queue, isOdd))
+    for (let i = 0; i < 5; i++) await new Promise(setImmediate)
+    expect(nic.filter).toBeUndefined()
+  })
+
   test('by a function keeps all of them in software', () => {
     const { algebra, nic, packets, drain, track } = setup()
     const queue = packets({ setPacketFilter: nic.setFilter })
