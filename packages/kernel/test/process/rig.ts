@@ -21,10 +21,10 @@ export function rootOrSkip(context: TestContext): void {
 }
 
 /** A window in a region of its own. */
-export function memfdWindow(host: Host, frameCount: number, heapBytes = 0) {
-  const region = host.createRegion(frameCount * 2048 + heapBytes, 'pk-test')
+export function memfdWindow(host: Host, frameCount: number, heapBytes = 0, frameSize = 2048) {
+  const region = host.createRegion(frameCount * frameSize + heapBytes, 'pk-test')
   regions.push(() => host.closeRegion(region))
-  return createFrameWindow({ region, frameCount })
+  return createFrameWindow({ region, frameCount, frameSize, ...(frameSize > 2048 && { headroom: 0 }) })
 }
 
 export function start(

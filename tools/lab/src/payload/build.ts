@@ -63,7 +63,7 @@ export async function buildPayload(folder: string, suites: readonly string[]): P
   return suites.map((suite) => `./suites/${suite}.test.js`)
 }
 
-/** Every entry of its `exports` that has a source, and the module that its worker threads start in. */
+/** Every entry of its `exports` that has a source, and the modules that its worker threads and processes start in. */
 async function buildPackage({ folder, manifest }: InstalledPackage, target: string): Promise<void> {
   const exports: Record<string, string> = {}
   const entryPoints = new Set<string>()
@@ -72,7 +72,9 @@ async function buildPackage({ folder, manifest }: InstalledPackage, target: stri
     entryPoints.add(value.source)
     exports[key] = `./dist/${basename(value.source).replace(/\.ts$/, '.js')}`
   }
-  if (existsSync(join(folder, 'src/worker.ts'))) entryPoints.add('./src/worker.ts')
+  for (const entry of ['./src/worker.ts', './src/process.ts']) {
+    if (existsSync(join(folder, entry))) entryPoints.add(entry)
+  }
   const inputs = [...entryPoints].map((entry) => join(folder, entry))
   await build({ ...COMMON, entryPoints: inputs, outdir: join(target, 'dist') })
   writeManifest(target, { name: manifest.name, exports: { ...exports, './package.json': './package.json' } })
