@@ -33,6 +33,21 @@ describe('no allocation', () => {
     ).toBe(0)
   })
 
+  it('per round that goes by shares', async () => {
+    // A time that is a small integer, as below: another one is boxed for each call that takes it.
+    const loop = new RunLoop({ clock: new VirtualClock(1) })
+    let polls = 0
+    const pollable = (): Pollable => ({ poll: () => ++polls & 1, wake: { kind: 'none' }, arm: () => false })
+    loop.add(pollable())
+    loop.add(pollable())
+    loop.add(pollable(), 'other')
+    expect(
+      await collections(() => {
+        for (let i = 0; i < 100_000; i++) loop.runOnce()
+      }),
+    ).toBe(0)
+  })
+
   it('per ring message', async () => {
     const ring = createRing({ slots: 64, slotBytes: 64, wake: new SharedArrayBuffer(64) })
     const [producer, consumer] = [new RingProducer(ring), new RingConsumer(ring)]

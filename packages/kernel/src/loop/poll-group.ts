@@ -22,8 +22,9 @@ export class PollGroup {
   readonly name: string
   share: number
   readonly members: Pollable[] = []
-  /** Those that did something in the last round that went by shares. */
-  readonly workers = new Set<Pollable>()
+  /** Indices of members that did something in the last round that went by shares: `busy` of them, in storage that is kept. */
+  readonly #workers: number[] = []
+  #busy = 0
   work = 0
   bounded = 0
   readonly #counts: Float64Array
@@ -52,7 +53,6 @@ export class PollGroup {
     this.members.splice(index, 1)
     if (index < this.#next) this.#next--
     if (this.#quiet > 0) this.#quiet--
-    this.workers.delete(pollable)
     return true
   }
 
@@ -75,7 +75,7 @@ export class PollGroup {
   pollShare(now: number, probe?: StepTimer): number {
     const { members } = this
     const budget = this.share * WORK_A_SHARE
-    this.workers.clear()
+    this.#busy = 0
     this.#credit = Math.min(this.#credit + budget, budget)
     if (this.#credit <= 0) return -1
     let work = 0
@@ -88,11 +88,11 @@ export class PollGroup {
       if (this.#next >= members.length) this.#next = 0
       const member = members[this.#next++]
       const done = member.poll(now, Math.min(this.#batch, this.#credit))
-      probe?.step(() => labelOf(member))
+      if (probe !== undefined) timeStep(probe, member)
       if (done > 0) {
         work += done
         this.#credit -= done
-        this.workers.add(member)
+        this.#worked(this.#next - 1)
         this.#counts[BATCHES + batchClass(done)]++
         this.#quiet = 0
       } else if (members[this.#next - 1] === member) this.#quiet++
@@ -101,10 +101,28 @@ export class PollGroup {
     return work
   }
 
+  /** Labels of those that did something in the last round. */
+  workers(): string[] {
+    const indices = new Set(this.#workers.slice(0, this.#busy))
+    return [...indices].flatMap((index) => this.members.slice(index, index + 1).map(labelOf))
+  }
+
+  #worked(index: number): void {
+    if (this.#busy > 0 && this.#workers[this.#busy - 1] === index) return
+    if (this.#busy < this.#workers.length) this.#workers[this.#busy] = index
+    else this.#workers.push(index)
+    this.#busy++
+  }
+
   /** Nobody else had anything to do, so what is owed is owed to nobody. */
   forgive(): void {
     this.#credit = 0
   }
+}
+
+/** By itself: a closure in the loop over the members would be made for each of them, probe or not. */
+function timeStep(probe: StepTimer, member: Pollable): void {
+  probe.step(() => labelOf(member))
 }
 
 export function labelOf(pollable: Pollable): string {

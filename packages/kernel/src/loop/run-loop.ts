@@ -329,7 +329,7 @@ export class RunLoop implements Loop {
     if (this.#timersRun === 1) steps.push(functionName('timer', this.timers.last))
     else if (this.#timersRun > 1)
       steps.push(`one of ${this.#timersRun} timers`, functionName('timer', this.timers.last))
-    if (this.#sharing) for (const { workers } of this.#busyGroups) steps.push(...Array.from(workers, labelOf))
+    if (this.#sharing) for (const group of this.#busyGroups) steps.push(...group.workers())
     else if (this.#workers === 1) steps.push(...this.#fast.members.slice(this.#worker, this.#worker + 1).map(labelOf))
     else if (this.#workers > 1) steps.push(...this.#fast.members.map(labelOf))
     if (this.#tasksRun === 1) steps.push(functionName('task', this.#deferred.last))
