@@ -5,10 +5,15 @@ import { gcCount } from './helpers/gc-count.ts'
 
 const MILLION = 1_000_000
 
-/** Compiles `body` by running it, then counts collections over one more run. */
+/**
+ * Compiles `body` by running it, then counts collections over one more run: the least of three, because the engine compiles in the
+ * background, and on a machine under load may not be done by then. What allocates does so in each of them.
+ */
 async function collections(body: () => void): Promise<number> {
   for (let i = 0; i < 3; i++) body()
-  return gcCount(body)
+  let least = await gcCount(body)
+  for (let i = 0; i < 2 && least > 0; i++) least = Math.min(least, await gcCount(body))
+  return least
 }
 
 describe('no allocation', () => {
