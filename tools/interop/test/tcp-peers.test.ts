@@ -15,6 +15,8 @@ const LENGTH = MEGABYTES * 1_000_000
 const LONG = process.env['PARAKERNEL_LONG'] === '1'
 /** Of each way: 10,000 with PARAKERNEL_LONG=1, and fewer where the tests themselves are what is tested. */
 const connectionsOver = (wire: Wire) => (wire === 'host' ? 1000 : LONG ? 10_000 : 2000)
+/** Of a transfer or a load: long enough for a figure with PARAKERNEL_LONG=1, else for everything to happen once. */
+const SECONDS = LONG ? 3 : 1
 const churnPeer = fileURLToPath(new URL('../src/peers/churn-peer.ts', import.meta.url))
 
 const WIRES: readonly Wire[] = ['af-xdp', 'tap', 'host']
@@ -111,7 +113,7 @@ describe.each(WIRES)('over %s', (wire) => {
         const way = reverse ? 'from us' : 'to us'
         test(`as a client, ${parallel} connections ${way}`, (context) =>
           withPrograms(context, 'ipc', wire, ['iperf3'], async (lab) => {
-            const options = ['-c', OUR_ADDRESS, '-C', 'reno', '-t', '3', '-P', `${parallel}`, '-J']
+            const options = ['-c', OUR_ADDRESS, '-C', 'reno', '-t', `${SECONDS}`, '-P', `${parallel}`, '-J']
             const output = await succeed(lab, 'iperf3', ...options, ...(reverse ? ['-R'] : []))
             const { end } = JSON.parse(output)
             const { sum_received, sum_sent } = end
@@ -130,7 +132,7 @@ describe.each(WIRES)('over %s', (wire) => {
           withPrograms(context, 'ips', wire, ['iperf3'], async (lab) => {
             const peer = await lab.start('Server listening', 'iperf3', '-s', '-B', PEER_ADDRESS, '--forceflush')
             const server = { address: PEER_ADDRESS, port: 5201 }
-            const options = { seconds: 3, reverse, parallel, congestion: 'reno' }
+            const options = { seconds: SECONDS, reverse, parallel, congestion: 'reno' }
             const result = await lab.machine.call<IperfResult>(0, 'iperf', server, options)
             const theirs = result.peer.streams.reduce((sum, { bytes }) => sum + bytes, 0)
             expect(result.peer.streams.length).toBe(parallel)
@@ -148,7 +150,7 @@ describe.each(WIRES)('over %s', (wire) => {
   test('wrk meets no error at 1, 64 and 256 connections', (context) =>
     withPrograms(context, 'wrk', wire, ['wrk'], async (lab) => {
       for (const connections of [1, 64, 256]) {
-        const options = ['-t', '1', '-c', `${connections}`, '-d', '3s', '--latency']
+        const options = ['-t', '1', '-c', `${connections}`, '-d', `${SECONDS}s`, '--latency']
         const output = await succeed(lab, 'wrk', ...options, `http://${OUR_ADDRESS}/`)
         expect(output).not.toContain('Socket errors')
         expect(output).not.toContain('Non-2xx')
