@@ -9,6 +9,7 @@ import { STOP_TIMEOUT } from './handle.ts'
 import { type FromWorker, fromPlainError, type ToWorker, type WorkerData } from './messages.ts'
 import { answerPeer, type Peers } from './peer-calls.ts'
 import { QueueCounters } from './queue-statistics.ts'
+import { RemoteLife } from './remote-life.ts'
 
 /** Milliseconds that a crashed partition's thread has to end. */
 const CRASH_GRACE = 1000
@@ -20,11 +21,6 @@ export interface SpawnOptions {
   readonly execArgv?: readonly string[]
   /** Whom the partition's code can call. */
   readonly peers?: Peers
-}
-
-interface PendingCall {
-  resolve(value: unknown): void
-  reject(error: Error): void
 }
 
 /**
@@ -40,32 +36,25 @@ class WorkerPartition implements PartitionHandle {
   readonly index: number
   readonly ready: Promise<void>
   readonly exited: Promise<PartitionExit>
+  readonly #life: RemoteLife
   readonly #worker: Worker
   readonly #wake: WakeWord
   readonly #host: Host | undefined
   readonly #peers: Peers | undefined
   readonly #loopCounters = new LoopCounters()
   readonly #queueCounters: QueueCounters
-  readonly #ready = Promise.withResolvers<void>()
-  readonly #exit = Promise.withResolvers<PartitionExit>()
-  readonly #calls = new Map<number, PendingCall>()
-  #nextCall = 1
-  #exited: PartitionExit | undefined
-  /** Why it ends, known before its thread is gone. */
-  #reason: PartitionExit | undefined
   #stopping = false
 
   constructor(plan: PartitionPlan, { host, execArgv, peers }: SpawnOptions) {
     this.name = plan.name
     this.index = plan.index
-    this.ready = this.#ready.promise
-    this.exited = this.#exit.promise
+    this.#life = new RemoteLife(plan.name)
+    this.ready = this.#life.ready
+    this.exited = this.#life.exited
     this.#host = host
     this.#peers = peers
     this.#wake = new WakeWord(plan.window.wake)
     this.#queueCounters = new QueueCounters(plan)
-    // A caller who looks at `exited` only need not handle `ready` as well.
-    this.ready.catch(() => {})
     const workerData: WorkerData = {
       plan,
       counters: this.#loopCounters.values.buffer as SharedArrayBuffer,
@@ -80,7 +69,7 @@ class WorkerPartition implements PartitionHandle {
     this.#worker.on('message', (message: FromWorker) => this.#received(message))
     this.#worker.on('messageerror', (error) => this.#crash(error))
     this.#worker.on('error', (error) => this.#crash(error as Error))
-    this.#worker.on('exit', (code) => this.#gone(code))
+    this.#worker.on('exit', (code) => this.#life.gone(`its thread ended with code ${code}`))
   }
 
   async call(method: string, ...args: readonly unknown[]): Promise<unknown> {
@@ -109,7 +98,7 @@ class WorkerPartition implements PartitionHandle {
   }
 
   async stop(timeout = STOP_TIMEOUT): Promise<PartitionExit> {
-    if (this.#stopping || this.#exited !== undefined) return this.exited
+    if (this.#stopping || this.#life.exit !== undefined) return this.exited
     this.#stopping = true
     const timer = setTimeout(() => {
       this.#crash(
@@ -130,20 +119,13 @@ class WorkerPartition implements PartitionHandle {
   }
 
   async kill(): Promise<PartitionExit> {
-    const error = new ParakernelError('ECANCELED', 'was killed', { subject: `partition ${this.name}` })
-    this.#reason ??= { kind: 'crashed', error }
+    this.#life.crashed(new ParakernelError('ECANCELED', 'was killed', { subject: `partition ${this.name}` }))
     void this.#worker.terminate()
     return this.exited
   }
 
-  async #ask(message: (id: number) => ToWorker): Promise<unknown> {
-    await this.ready
-    if (this.#exited !== undefined) throw this.#notThere()
-    const id = this.#nextCall++
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
-    this.#send(message(id))
-    this.#calls.set(id, { resolve, reject })
-    return promise
+  #ask(message: (id: number) => ToWorker): Promise<unknown> {
+    return this.#life.ask((id) => this.#send(message(id)))
   }
 
   #send(message: ToWorker): void {
@@ -153,41 +135,16 @@ class WorkerPartition implements PartitionHandle {
   }
 
   #received(message: FromWorker): void {
-    if (message.kind === 'ready') this.#ready.resolve()
-    else if (message.kind === 'stopped') this.#reason ??= { kind: 'stopped' }
+    if (message.kind === 'ready') this.#life.begun()
+    else if (message.kind === 'stopped') this.#life.stopped()
     else if (message.kind === 'crashed') this.#crash(fromPlainError(message.error))
     else if (message.kind === 'peer-call') void answerPeer(message, this.#peers).then((answer) => this.#send(answer))
-    else {
-      const call = this.#calls.get(message.id)
-      this.#calls.delete(message.id)
-      if (message.kind === 'returned') call?.resolve(message.value)
-      else call?.reject(fromPlainError(message.error))
-    }
+    else this.#life.answered(message)
   }
 
   #crash(error: Error): void {
-    this.#reason ??= { kind: 'crashed', error }
+    this.#life.crashed(error)
     // It ends by itself, unless something of the module's keeps its thread alive.
     setTimeout(() => void this.#worker.terminate(), CRASH_GRACE).unref()
-  }
-
-  #gone(code: number): void {
-    const error = new ParakernelError('EOWNERDEAD', `its thread ended with code ${code}`, {
-      subject: `partition ${this.name}`,
-    })
-    const exit = this.#reason ?? { kind: 'crashed', error }
-    this.#exited = exit
-    this.#ready.reject(exit.kind === 'crashed' ? exit.error : this.#notThere())
-    for (const call of this.#calls.values()) call.reject(this.#notThere())
-    this.#calls.clear()
-    this.#exit.resolve(exit)
-  }
-
-  #notThere(): ParakernelError {
-    const exit = this.#exited
-    return new ParakernelError('ENXIO', exit?.kind === 'crashed' ? 'crashed' : 'is stopped', {
-      subject: `partition ${this.name}`,
-      ...(exit?.kind === 'crashed' ? { cause: exit.error } : {}),
-    })
   }
 }

@@ -10,6 +10,7 @@ import {
 } from '../partition/handle.ts'
 import { fromPlainError, toPlainError } from '../partition/messages.ts'
 import { answerPeer, type PeerRequest, type Peers } from '../partition/peer-calls.ts'
+import { RemoteLife } from '../partition/remote-life.ts'
 import { FramedChannel } from './channel.ts'
 import { checkProcessPlan, launchArguments, type ProcessPlan, startMessage } from './process-plan.ts'
 import { checkFromProcess, type ToProcess } from './protocol.ts'
@@ -48,11 +49,6 @@ export interface ProcessHandle extends PartitionHandle {
   kill(): Promise<PartitionExit>
 }
 
-interface PendingCall {
-  resolve(value: unknown): void
-  reject(error: Error): void
-}
-
 /**
  * Starts a partition in a process of its own, without rights: another user, no groups, no capabilities and no way to any, an empty
  * environment, no descriptors but its own, and it ends with the thread that called this. What it holds are leases (`leaseNetQueue`),
@@ -71,6 +67,7 @@ class ProcessPartition implements ProcessHandle {
   readonly ready: Promise<void>
   readonly exited: Promise<PartitionExit>
   exitStatus: ExitStatus | undefined
+  readonly #life: RemoteLife
   readonly #plan: ProcessPlan
   readonly #host: Host
   readonly #peers: Peers | undefined
@@ -80,26 +77,18 @@ class ProcessPartition implements ProcessHandle {
   readonly #region: MemoryRegion
   readonly #status: StatusPage
   readonly #clock = new MonotonicClock()
-  readonly #ready = Promise.withResolvers<void>()
-  readonly #exit = Promise.withResolvers<PartitionExit>()
-  readonly #calls = new Map<number, PendingCall>()
-  #nextCall = 1
-  #exited: PartitionExit | undefined
-  /** Why it ends, known before its process is gone. */
-  #reason: PartitionExit | undefined
   #stopping = false
   #lastWords = ''
 
   constructor(plan: ProcessPlan, { host, execArgv = process.execArgv, peers }: SpawnProcessOptions) {
     this.name = plan.name
     this.index = plan.index
-    this.ready = this.#ready.promise
-    this.exited = this.#exit.promise
+    this.#life = new RemoteLife(plan.name)
+    this.ready = this.#life.ready
+    this.exited = this.#life.exited
     this.#plan = plan
     this.#host = host
     this.#peers = peers
-    // A caller who looks at `exited` only need not handle `ready` as well.
-    this.ready.catch(() => {})
     this.#region = host.createRegion(1, `${plan.name}-status`)
     this.#status = new StatusPage(this.#region.buffer)
     this.#wake = host.createEventFd()
@@ -142,13 +131,7 @@ class ProcessPartition implements ProcessHandle {
   }
 
   async call(method: string, ...args: readonly unknown[]): Promise<unknown> {
-    await this.ready
-    if (this.#exited !== undefined) throw this.#notThere()
-    const id = this.#nextCall++
-    this.#send({ kind: 'call', id, method, args })
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
-    this.#calls.set(id, { resolve, reject })
-    return promise
+    return this.#life.ask((id) => this.#send({ kind: 'call', id, method, args }))
   }
 
   statistics(): PartitionStatistics {
@@ -184,7 +167,7 @@ class ProcessPartition implements ProcessHandle {
   }
 
   async stop(timeout = STOP_TIMEOUT): Promise<PartitionExit> {
-    if (this.#stopping || this.#exited !== undefined) return this.exited
+    if (this.#stopping || this.#life.exit !== undefined) return this.exited
     this.#stopping = true
     const late = () => {
       this.#end(
@@ -206,7 +189,7 @@ class ProcessPartition implements ProcessHandle {
   }
 
   kill(): Promise<PartitionExit> {
-    if (this.#exited === undefined) {
+    if (this.#life.exit === undefined) {
       this.#end(new ParakernelError('ECANCELED', 'was ended by force', { subject: `partition ${this.name}` }))
     }
     return this.exited
@@ -222,35 +205,30 @@ class ProcessPartition implements ProcessHandle {
     const message = checkFromProcess(value)
     if (message === undefined) {
       this.#end(new ParakernelError('EPROTO', 'sent what is no message', { subject: `partition ${this.name}` }))
-    } else if (message.kind === 'ready') this.#ready.resolve()
+    } else if (message.kind === 'ready') this.#life.begun()
     else if (message.kind === 'stopped') {
-      this.#reason ??= { kind: 'stopped' }
+      this.#life.stopped()
       this.#endSoon()
     } else if (message.kind === 'crashed') this.#crash(fromPlainError(message.error))
     else if (message.kind === 'peer-call') void this.#answer(message)
-    else {
-      const call = this.#calls.get(message.id)
-      this.#calls.delete(message.id)
-      if (message.kind === 'returned') call?.resolve(message.value)
-      else call?.reject(fromPlainError(message.error))
-    }
+    else this.#life.answered(message)
   }
 
   #crash(error: Error): void {
-    this.#reason ??= { kind: 'crashed', error }
+    this.#life.crashed(error)
     if (this.#child.pid === undefined) this.#gone(null, null)
     else this.#endSoon()
   }
 
   #end(error: Error): void {
-    this.#reason ??= { kind: 'crashed', error }
+    this.#life.crashed(error)
     for (const lease of this.#plan.leases) lease.revoke?.()
     this.#child.kill('SIGKILL')
   }
 
   async #answer(request: PeerRequest): Promise<void> {
     const answer = await answerPeer(request, this.#peers)
-    if (this.#exited !== undefined) return
+    if (this.#life.exit !== undefined) return
     try {
       this.#send(answer)
     } catch (error) {
@@ -266,32 +244,16 @@ class ProcessPartition implements ProcessHandle {
   }
 
   #gone(code: number | null, signal: NodeJS.Signals | null): void {
-    if (this.#exited !== undefined) return
+    if (this.#life.exit !== undefined) return
     this.exitStatus = { code, signal }
     const words = this.#lastWords.trim()
     const how = signal === null ? `with code ${code}` : `by ${signal}`
-    const error = new ParakernelError('EOWNERDEAD', `its process ended ${how}${words && `, and said: ${words}`}`, {
-      subject: `partition ${this.name}`,
-    })
-    const exit = this.#reason ?? { kind: 'crashed', error }
-    this.#exited = exit
+    this.#life.gone(`its process ended ${how}${words && `, and said: ${words}`}`)
     this.#channel.close()
     for (const lease of this.#plan.leases) lease.close()
     this.#host.closeFd(this.#wake)
     this.#host.closeRegion(this.#region)
     new WakeWord(this.#plan.window.wake).eventFd = -1
-    this.#ready.reject(exit.kind === 'crashed' ? exit.error : this.#notThere())
-    for (const call of this.#calls.values()) call.reject(this.#notThere())
-    this.#calls.clear()
-    this.#exit.resolve(exit)
-  }
-
-  #notThere(): ParakernelError {
-    const exit = this.#exited
-    return new ParakernelError('ENXIO', exit?.kind === 'crashed' ? 'crashed' : 'is stopped', {
-      subject: `partition ${this.name}`,
-      ...(exit?.kind === 'crashed' ? { cause: exit.error } : {}),
-    })
   }
 }
 
